@@ -1,0 +1,9 @@
+export { InvariantError, invariant, unreachable } from './assert.ts';
+export type { Clock, TimerHandle } from './clock.ts';
+export { type Crc32c, crc32c, crc32cPortable, installCrc32c } from './crc32c.ts';
+export type { Disk, DiskFile, Kv, KvOp, KvOptions } from './disk.ts';
+export { type Entropy, entropyBelow, entropyU64, entropyUuid, SeededEntropy } from './entropy.ts';
+export { ErrnoError, type ErrnoName, errno, errnoName } from './errno.ts';
+export { type Logger, silentLogger } from './log.ts';
+export type { Endpoint, Listener, Network, Socket, SocketHandler } from './network.ts';
+export { Queue } from './queue.ts';

@@ -1,0 +1,174 @@
+import { encodeText } from './text.ts';
+
+const TWO_32 = 0x1_0000_0000;
+
+/** A growing little-endian buffer. `bytes()` gives what was written, as a view. */
+export class Writer {
+  #buffer: Uint8Array;
+  #view: DataView;
+  #length = 0;
+  /** Feature bits of the receiver, for structs whose form hangs on them. */
+  readonly features: bigint;
+
+  constructor(capacity = 256, features = ~0n) {
+    this.#buffer = new Uint8Array(capacity);
+    this.#view = new DataView(this.#buffer.buffer);
+    this.features = features;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What was written so far; shares memory, so later writes that patch are seen and ones that grow are not. */
+  bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Forgets what was written and keeps the memory. Only where no view of it is in use. */
+  reset(): void {
+    this.#length = 0;
+  }
+
+  #reserve(length: number): number {
+    const at = this.#length;
+    const end = at + length;
+    if (end > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(end, this.#buffer.length * 2));
+      grown.set(this.#buffer);
+      this.#buffer = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    this.#length = end;
+    return at;
+  }
+
+  u8(x: number): void {
+    const at = this.#reserve(1);
+    this.#buffer[at] = x;
+  }
+
+  s8(x: number): void {
+    this.u8(x);
+  }
+
+  bool(x: boolean): void {
+    this.u8(x ? 1 : 0);
+  }
+
+  u16(x: number): void {
+    const at = this.#reserve(2);
+    this.#view.setUint16(at, x, true);
+  }
+
+  s16(x: number): void {
+    this.u16(x);
+  }
+
+  u32(x: number): void {
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, x, true);
+  }
+
+  s32(x: number): void {
+    this.u32(x);
+  }
+
+  u64(x: bigint): void {
+    const at = this.#reserve(8);
+    this.#view.setBigUint64(at, BigInt.asUintN(64, x), true);
+  }
+
+  s64(x: bigint): void {
+    this.u64(x);
+  }
+
+  /** An unsigned 64-bit value given as a double. Values from 2^64 on are written as all ones. */
+  u64num(x: number): void {
+    const at = this.#reserve(8);
+    if (x >= 0x1_0000_0000_0000_0000) {
+      this.#view.setUint32(at, 0xffffffff, true);
+      this.#view.setUint32(at + 4, 0xffffffff, true);
+      return;
+    }
+    this.#view.setUint32(at, x % TWO_32, true);
+    this.#view.setUint32(at + 4, Math.floor(x / TWO_32), true);
+  }
+
+  /** A signed 64-bit value given as a double. */
+  s64num(x: number): void {
+    const at = this.#reserve(8);
+    const high = Math.floor(x / TWO_32);
+    this.#view.setUint32(at, x - high * TWO_32, true);
+    this.#view.setInt32(at + 4, high, true);
+  }
+
+  f64(x: number): void {
+    const at = this.#reserve(8);
+    this.#view.setFloat64(at, x, true);
+  }
+
+  f32(x: number): void {
+    const at = this.#reserve(4);
+    this.#view.setFloat32(at, x, true);
+  }
+
+  /** Bytes as they are, copied. */
+  raw(bytes: Uint8Array): void {
+    const at = this.#reserve(bytes.length);
+    this.#buffer.set(bytes, at);
+  }
+
+  zeros(length: number): void {
+    const at = this.#reserve(length);
+    this.#buffer.fill(0, at, at + length);
+  }
+
+  /** A bufferlist: u32 length, then the bytes. */
+  blob(bytes: Uint8Array): void {
+    this.u32(bytes.length);
+    this.raw(bytes);
+  }
+
+  string(s: string): void {
+    const n = s.length;
+    if (n <= 48) {
+      // Short ASCII by hand; anything else backs out to the general way.
+      const at = this.#reserve(4 + n);
+      let i = 0;
+      for (; i < n; i++) {
+        const c = s.charCodeAt(i);
+        if (c >= 0x80) break;
+        this.#buffer[at + 4 + i] = c;
+      }
+      if (i === n) {
+        this.#view.setUint32(at, n, true);
+        return;
+      }
+      this.#length = at;
+    }
+    this.blob(encodeText(s));
+  }
+
+  /** Overwrites a u32 written earlier. */
+  patchU32(at: number, x: number): void {
+    this.#view.setUint32(at, x, true);
+  }
+
+  /** Overwrites a u8 written earlier. */
+  patchU8(at: number, x: number): void {
+    this.#buffer[at] = x;
+  }
+
+  /** Opens a versioned struct; returns the token for {@link Writer.structEnd}. */
+  structStart(version: number, compat: number): number {
+    this.u8(version);
+    this.u8(compat);
+    this.u32(0);
+    return this.#length;
+  }
+
+  structEnd(token: number): void {
+    this.patchU32(token - 4, this.#length - token);
+  }
+}
