@@ -1,0 +1,181 @@
+import { readFileSync, writeFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { Clock, Disk, Entropy, Network } from '../base/index.ts';
+import { Config, type ConfFile, confFor, normalizeOptionName, optionSpecs, parseConf } from '../config/index.ts';
+import {
+  type AdminReply,
+  FileLogger,
+  installNativeCrc32c,
+  osDisk,
+  serveAdminSocket,
+  systemClock,
+  systemEntropy,
+  tcpNetwork,
+} from '../runtime/index.ts';
+
+/** Everything a daemon's core is given by its process. */
+export interface DaemonContext {
+  readonly type: 'mon' | 'osd' | 'mgr' | 'mds' | 'client';
+  readonly id: string;
+  readonly config: Config;
+  /** The whole configuration file, for those that read other sections. */
+  readonly conf: ConfFile;
+  readonly logger: FileLogger;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly network: Network;
+  readonly disk: Disk;
+  /** Values of the extra flags this daemon declared. */
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  /** Stops the process with a message; for failures after the start that cannot be survived. */
+  readonly fatal: (message: string) => never;
+}
+
+export interface RunningDaemon {
+  /** Ends in an orderly way: tells peers, flushes, closes. */
+  stop(): Promise<void>;
+  /** A command of the admin socket: the JSON that `ceph daemon NAME ...` sends. */
+  adminCommand(command: Record<string, unknown>): AdminReply | Promise<AdminReply>;
+}
+
+type FlagSpec = Record<string, { type: 'string' | 'boolean'; short?: string }>;
+
+const COMMON_FLAGS: FlagSpec = {
+  conf: { type: 'string', short: 'c' },
+  id: { type: 'string', short: 'i' },
+  name: { type: 'string', short: 'n' },
+  cluster: { type: 'string' },
+  keyring: { type: 'string', short: 'k' },
+  foreground: { type: 'boolean', short: 'f' },
+};
+
+/** Options given as `--option_name value`, `--option-name=value`, as Ceph's daemons take them. */
+function splitOptionFlags(argv: readonly string[], known: FlagSpec): { own: string[]; options: Map<string, string> } {
+  const own: string[] = [];
+  const options = new Map<string, string>();
+  for (let i = 0; i < argv.length; i++) {
+    const match = /^--([^=]+)(?:=(.*))?$/s.exec(argv[i]!);
+    const name = match === null ? '' : normalizeOptionName(match[1]!);
+    if (match === null || match[1]! in known || !optionSpecs().has(name)) {
+      own.push(argv[i]!);
+      continue;
+    }
+    if (match[2] !== undefined) options.set(name, match[2]);
+    else if (optionSpecs().get(name)!.type === 'bool' && !/^(true|false|0|1|yes|no|on|off)$/i.test(argv[i + 1] ?? '')) {
+      options.set(name, 'true');
+    } else options.set(name, argv[++i] ?? '');
+  }
+  return { own, options };
+}
+
+/** Reads the configuration a program of this type and id runs with: file, CEPH_ARGS-like flags, environment. */
+export function loadConfig(
+  type: DaemonContext['type'],
+  argv: readonly string[],
+  extraFlags: FlagSpec,
+): { config: Config; conf: ConfFile; id: string; flags: Record<string, string | boolean | undefined>; positionals: string[] } {
+  const known = { ...COMMON_FLAGS, ...extraFlags };
+  const { own, options } = splitOptionFlags(argv, known);
+  const { values, positionals } = parseArgs({ args: own, options: known, allowPositionals: true, strict: true });
+  const flags = values as Record<string, string | boolean | undefined>;
+  const name = typeof flags.name === 'string' ? flags.name : undefined;
+  const id = typeof flags.id === 'string' ? flags.id : (name?.slice(name.indexOf('.') + 1) ?? (type === 'client' ? 'admin' : ''));
+  const config = new Config({
+    cluster: typeof flags.cluster === 'string' ? flags.cluster : 'ceph',
+    type,
+    id,
+    host: hostname().split('.')[0]!,
+    pid: process.pid,
+    daemon: type !== 'client',
+  });
+  const path = typeof flags.conf === 'string' ? flags.conf : (process.env.CEPH_CONF ?? '/etc/ceph/ceph.conf');
+  let text = '';
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (flags.conf !== undefined || process.env.CEPH_CONF !== undefined) {
+      throw new Error(`cannot read the configuration ${path}: ${(error as Error).message}`);
+    }
+  }
+  const conf = parseConf(text, path);
+  config.replaceLayer('file', confFor(conf, type, id));
+  if (process.env.CEPH_KEYRING !== undefined) config.set('env', 'keyring', process.env.CEPH_KEYRING);
+  if (typeof flags.keyring === 'string') options.set('keyring', flags.keyring);
+  for (const [option, value] of options) config.set('cmdline', option, value);
+  return { config, conf, id, flags, positionals };
+}
+
+/**
+ * Runs one daemon as this process: configuration, log, pid file, admin socket, signals. `start` gets the context and gives back the
+ * running daemon, or undefined when there is nothing to keep running (--mkfs). Resolves when the daemon has ended.
+ */
+export async function runDaemon(
+  type: DaemonContext['type'],
+  argv: readonly string[],
+  extraFlags: FlagSpec,
+  start: (context: DaemonContext) => Promise<RunningDaemon | undefined>,
+): Promise<number> {
+  installNativeCrc32c();
+  let logger: FileLogger | undefined;
+  const fatal = (message: string): never => {
+    logger?.error(type, message);
+    logger?.flush();
+    if (logger === undefined) process.stderr.write(`${message}\n`);
+    process.exit(1);
+  };
+  try {
+    const { config, conf, id, flags } = loadConfig(type, argv, extraFlags);
+    if (id === '') throw new Error(`which ${type}? give --id`);
+    const logFile = config.expand(config.str('log_file'));
+    logger = new FileLogger(logFile === '' ? undefined : logFile, config, true);
+    const log = logger;
+    process.on('uncaughtException', (error) => fatal(`${type}.${id} stops on an error it cannot survive: ${error.stack ?? error}`));
+    process.on('unhandledRejection', (error) => fatal(`${type}.${id} stops on an error it cannot survive: ${(error as Error)?.stack ?? error}`));
+    process.on('SIGHUP', () => log.reopen());
+    const daemon = await start({
+      type,
+      id,
+      config,
+      conf,
+      logger: log,
+      clock: systemClock,
+      entropy: systemEntropy,
+      network: tcpNetwork,
+      disk: osDisk,
+      flags,
+      fatal,
+    });
+    if (daemon === undefined) {
+      log.flush();
+      return 0;
+    }
+    const pidFile = config.expand(config.str('pid_file'));
+    if (pidFile !== '') writeFileSync(pidFile, `${process.pid}\n`);
+    const asokPath = config.expand(config.str('admin_socket'));
+    const asok =
+      asokPath === ''
+        ? undefined
+        : await serveAdminSocket(asokPath, (text) => {
+            let command: Record<string, unknown>;
+            try {
+              command = text.startsWith('{') ? JSON.parse(text) : { prefix: text };
+            } catch {
+              return { code: -22, out: '', err: 'the command is not valid JSON' };
+            }
+            return daemon.adminCommand(command);
+          });
+    await new Promise<void>((resolve) => {
+      process.once('SIGTERM', resolve);
+      process.once('SIGINT', resolve);
+    });
+    log.log(type, 0, `${type}.${id} stops on a signal`);
+    asok?.close();
+    await daemon.stop();
+    if (pidFile !== '') rmSync(pidFile, { force: true });
+    log.flush();
+    return 0;
+  } catch (error) {
+    return fatal(`${type}: ${(error as Error).message}`);
+  }
+}

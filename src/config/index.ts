@@ -1,0 +1,11 @@
+export { type ConfFile, confFor, parseConf } from './conf.ts';
+export { Config, type ConfigLayer, type ConfigOwner, configLayers } from './config.ts';
+export {
+  formatOptionValue,
+  normalizeOptionName,
+  type OptionSpec,
+  type OptionType,
+  type OptionValue,
+  optionSpecs,
+  parseOptionValue,
+} from './spec.ts';

@@ -1,0 +1,200 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  read,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  write,
+  writeSync,
+  writev,
+  writevSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { Disk, DiskFile, KvOptions } from '../base/index.ts';
+import { openLmdb } from './kv.ts';
+
+/** Most buffers the kernel takes in one gather write (IOV_MAX). */
+const IOV_MAX = 1024;
+
+class OsFile implements DiskFile {
+  readonly #fd: number;
+  readonly #path: string;
+
+  constructor(path: string, create: boolean) {
+    this.#path = path;
+    this.#fd = openSync(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600);
+  }
+
+  size(): number {
+    return fstatSync(this.#fd).size;
+  }
+
+  readSync(into: Uint8Array, offset: number): number {
+    let done = 0;
+    while (done < into.length) {
+      const n = readSync(this.#fd, into, done, into.length - done, offset + done);
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  }
+
+  read(into: Uint8Array, offset: number, done: (error: Error | null, bytesRead: number) => void): void {
+    const step = (at: number): void => {
+      read(this.#fd, into, at, into.length - at, offset + at, (error, n) => {
+        if (error !== null) done(error, at);
+        else if (n === 0 || at + n === into.length) done(null, at + n);
+        else step(at + n);
+      });
+    };
+    step(0);
+  }
+
+  writeSync(buffers: readonly Uint8Array[], offset: number): void {
+    let at = offset;
+    for (let i = 0; i < buffers.length; i += IOV_MAX) {
+      const group = buffers.slice(i, i + IOV_MAX);
+      const length = group.reduce((sum, b) => sum + b.length, 0);
+      let written = group.length === 1 ? 0 : writevSync(this.#fd, group as Uint8Array[], at);
+      if (written < length) {
+        // A short write (or a single buffer): finish it piece by piece.
+        let skip = written;
+        for (const b of group) {
+          if (skip >= b.length) {
+            skip -= b.length;
+            continue;
+          }
+          let from = skip;
+          skip = 0;
+          while (from < b.length) {
+            const n = writeSync(this.#fd, b, from, b.length - from, at + written);
+            if (n === 0) throw new Error(`write to ${this.#path} at ${at + written} made no progress`);
+            from += n;
+            written += n;
+          }
+        }
+      }
+      at += length;
+    }
+  }
+
+  write(buffers: readonly Uint8Array[], offset: number, done: (error: Error | null) => void): void {
+    if (buffers.length === 1) {
+      const b = buffers[0]!;
+      const step = (at: number): void => {
+        write(this.#fd, b, at, b.length - at, offset + at, (error, n) => {
+          if (error !== null) done(error);
+          else if (at + n === b.length) done(null);
+          else if (n === 0) done(new Error(`write to ${this.#path} at ${offset + at} made no progress`));
+          else step(at + n);
+        });
+      };
+      step(0);
+      return;
+    }
+    const step = (rest: readonly Uint8Array[], at: number): void => {
+      if (rest.length === 0) {
+        done(null);
+        return;
+      }
+      writev(this.#fd, rest.slice(0, IOV_MAX) as Uint8Array[], at, (error, n) => {
+        if (error !== null) {
+          done(error);
+          return;
+        }
+        if (n === 0) {
+          done(new Error(`write to ${this.#path} at ${at} made no progress`));
+          return;
+        }
+        let i = 0;
+        let skip = n;
+        while (i < rest.length && skip >= rest[i]!.length) skip -= rest[i++]!.length;
+        const left = rest.slice(i);
+        if (skip > 0) left[0] = left[0]!.subarray(skip);
+        step(left, at + n);
+      });
+    };
+    step(
+      buffers.filter((b) => b.length > 0),
+      offset,
+    );
+  }
+
+  sync(done: (error: Error | null) => void): void {
+    fdatasync(this.#fd, done);
+  }
+
+  syncSync(): void {
+    fdatasyncSync(this.#fd);
+  }
+
+  truncateSync(size: number): void {
+    ftruncateSync(this.#fd, size);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The operating system's file system. Paths are taken as they are. */
+export const osDisk: Disk = {
+  openFile: (path, options = {}) => new OsFile(path, options.create ?? false),
+
+  readFile(path) {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  },
+
+  writeFileAtomic(path, content, mode = 0o644) {
+    const temporary = `${path}.new`;
+    rmSync(temporary, { force: true });
+    const fd = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
+    try {
+      let at = 0;
+      while (at < content.length) at += writeSync(fd, content, at, content.length - at);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+    syncDirectory(dirname(path));
+  },
+
+  exists: (path) => existsSync(path),
+  makeDirectory: (path) => {
+    mkdirSync(path, { recursive: true });
+  },
+  list: (path) => readdirSync(path).sort(),
+  remove: (path) => rmSync(path, { recursive: true, force: true }),
+  openKv: (path: string, options?: KvOptions) => openLmdb(path, options),
+  statfs(path) {
+    const s = statfsSync(path);
+    return { total: s.blocks * s.bsize, free: s.bavail * s.bsize };
+  },
+};

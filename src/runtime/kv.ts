@@ -1,0 +1,108 @@
+import { open, type RootDatabase } from 'lmdb';
+import type { Kv, KvOp, KvOptions } from '../base/index.ts';
+
+/** LMDB's limit for keys at the 4 KiB page size it is opened with here. */
+const KEY_LENGTH_MAX = 1978;
+
+class Lmdb implements Kv {
+  readonly keyLength_max = KEY_LENGTH_MAX;
+  readonly #db: RootDatabase<Buffer, Buffer>;
+
+  constructor(path: string, options: KvOptions) {
+    this.#db = open<Buffer, Buffer>({
+      path,
+      noSubdir: true,
+      keyEncoding: 'binary',
+      encoding: 'binary',
+      // Commits are durable before they are reported: no separate, later flush.
+      overlappingSync: false,
+      noMemInit: true,
+      cache: false,
+      pageSize: 4096,
+      ...(options.mapSize === undefined ? {} : { mapSize: options.mapSize }),
+    });
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#db.getBinary(key as Buffer);
+  }
+
+  *range(
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    options: { limit?: number; reverse?: boolean; keysOnly?: boolean } = {},
+  ): Iterable<readonly [Uint8Array, Uint8Array]> {
+    const bounds = options.reverse
+      ? {
+          ...(end === undefined ? {} : { start: end as Buffer }),
+          end: start as Buffer,
+          exclusiveStart: true,
+          inclusiveEnd: true,
+        }
+      : { start: start as Buffer, ...(end === undefined ? {} : { end: end as Buffer }) };
+    const limit = options.limit === undefined ? {} : { limit: options.limit };
+    if (options.keysOnly) {
+      for (const key of this.#db.getKeys({ ...bounds, ...limit, reverse: options.reverse ?? false })) {
+        yield [key as unknown as Uint8Array, EMPTY];
+      }
+      return;
+    }
+    for (const { key, value } of this.#db.getRange({ ...bounds, ...limit, reverse: options.reverse ?? false }))
+      yield [key, value];
+  }
+
+  commitSync(ops: readonly KvOp[]): void {
+    this.#db.transactionSync(() => {
+      for (const op of ops) {
+        if (op.kind === 'put') this.#db.putSync(op.key as Buffer, op.value as Buffer);
+        else if (op.kind === 'del') this.#db.removeSync(op.key as Buffer);
+        else
+          for (const key of [...this.#db.getKeys({ start: op.start as Buffer, end: op.end as Buffer })])
+            this.#db.removeSync(key);
+      }
+    });
+  }
+
+  commit(ops: readonly KvOp[], done: (error: Error | null) => void): void {
+    // delRange needs what is visible inside the transaction, so a batch that has one runs on this thread.
+    if (ops.some((op) => op.kind === 'delRange')) {
+      this.#db
+        .transaction(() => {
+          for (const op of ops) {
+            if (op.kind === 'put') this.#db.putSync(op.key as Buffer, op.value as Buffer);
+            else if (op.kind === 'del') this.#db.removeSync(op.key as Buffer);
+            else
+              for (const key of [...this.#db.getKeys({ start: op.start as Buffer, end: op.end as Buffer })])
+                this.#db.removeSync(key);
+          }
+        })
+        .then(
+          () => done(null),
+          (error: Error) => done(error),
+        );
+      return;
+    }
+    this.#db
+      .batch(() => {
+        for (const op of ops) {
+          if (op.kind === 'put') void this.#db.put(op.key as Buffer, op.value as Buffer);
+          else if (op.kind === 'del') void this.#db.remove(op.key as Buffer);
+        }
+      })
+      .then(
+        () => done(null),
+        (error: Error) => done(error),
+      );
+  }
+
+  close(): void {
+    void this.#db.close();
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Opens (makes) an LMDB database in the file `path`. */
+export function openLmdb(path: string, options: KvOptions = {}): Kv {
+  return new Lmdb(path, options);
+}
