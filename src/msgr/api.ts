@@ -1,7 +1,7 @@
 /**
  * What the daemons and clients see of the messenger. The implementation (frames, handshake, session, replay) is beside this file.
  */
-import type { EntityAddrVec, EntityName } from '../types/index.ts';
+import type { AuthName, EntityAddrVec, EntityName } from '../types/index.ts';
 
 /**
  * A message as it travels: header fields, and the three parts as bytes. `messages` turns parts into typed values and back;
@@ -23,6 +23,11 @@ export interface WireMessage {
   readonly data: readonly Uint8Array[];
   /** Alignment hint of the data segment (low bits of its offset in the object), as Ceph sends it. */
   readonly dataOffset: number;
+  /**
+   * crc32c of all data parts together (seed 0xffffffff), where it is known: the messenger then does not compute it again. Set on
+   * messages received in crc mode (it was checked), so that data passed on to replicas or to the store is summed once.
+   */
+  readonly dataCrc?: number;
 }
 
 /** A received message: also where it came from. Front, middle and data are views that the receiver may keep. */
@@ -41,7 +46,8 @@ export interface ReceivedMessage extends WireMessage {
 
 /** How a peer proved who it is. */
 export interface PeerIdentity {
-  readonly name: EntityName;
+  /** Whose key it was: `client.admin`. (What the peer calls itself on the wire, `client.4123`, is `Connection.peerName`.) */
+  readonly name: AuthName;
   readonly globalId: bigint;
   /** Caps that came with the ticket for this service: an encoded caps string, or empty. */
   readonly caps: Uint8Array;
