@@ -1,0 +1,3 @@
+export { type CommitLog, type CommitLogOptions, SingleCommitLog } from './log.ts';
+export { MonStore } from './monstore.ts';
+export { type StoreOp, StoreTransaction } from './transaction.ts';
