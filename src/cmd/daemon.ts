@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Clock, Disk, Entropy, Network } from '../base/index.ts';
-import { Config, type ConfFile, confFor, normalizeOptionName, optionSpecs, parseConf } from '../config/index.ts';
+import { type ConfFile, Config, confFor, normalizeOptionName, optionSpecs, parseConf } from '../config/index.ts';
 import {
   type AdminReply,
   FileLogger,
@@ -74,13 +74,22 @@ export function loadConfig(
   type: DaemonContext['type'],
   argv: readonly string[],
   extraFlags: FlagSpec,
-): { config: Config; conf: ConfFile; id: string; flags: Record<string, string | boolean | undefined>; positionals: string[] } {
+): {
+  config: Config;
+  conf: ConfFile;
+  id: string;
+  flags: Record<string, string | boolean | undefined>;
+  positionals: string[];
+} {
   const known = { ...COMMON_FLAGS, ...extraFlags };
   const { own, options } = splitOptionFlags(argv, known);
   const { values, positionals } = parseArgs({ args: own, options: known, allowPositionals: true, strict: true });
   const flags = values as Record<string, string | boolean | undefined>;
   const name = typeof flags.name === 'string' ? flags.name : undefined;
-  const id = typeof flags.id === 'string' ? flags.id : (name?.slice(name.indexOf('.') + 1) ?? (type === 'client' ? 'admin' : ''));
+  const id =
+    typeof flags.id === 'string'
+      ? flags.id
+      : (name?.slice(name.indexOf('.') + 1) ?? (type === 'client' ? 'admin' : ''));
   const config = new Config({
     cluster: typeof flags.cluster === 'string' ? flags.cluster : 'ceph',
     type,
@@ -130,8 +139,12 @@ export async function runDaemon(
     const logFile = config.expand(config.str('log_file'));
     logger = new FileLogger(logFile === '' ? undefined : logFile, config, true);
     const log = logger;
-    process.on('uncaughtException', (error) => fatal(`${type}.${id} stops on an error it cannot survive: ${error.stack ?? error}`));
-    process.on('unhandledRejection', (error) => fatal(`${type}.${id} stops on an error it cannot survive: ${(error as Error)?.stack ?? error}`));
+    process.on('uncaughtException', (error) =>
+      fatal(`${type}.${id} stops on an error it cannot survive: ${error.stack ?? error}`),
+    );
+    process.on('unhandledRejection', (error) =>
+      fatal(`${type}.${id} stops on an error it cannot survive: ${(error as Error)?.stack ?? error}`),
+    );
     process.on('SIGHUP', () => log.reopen());
     const daemon = await start({
       type,

@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 type Command = { readonly summary: string; readonly run: (argv: string[]) => Promise<number> };
 

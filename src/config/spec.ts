@@ -62,7 +62,7 @@ export function optionSpecs(): ReadonlyMap<string, OptionSpec> {
       level: level as OptionSpec['level'],
       default: dflt!,
       daemonDefault: daemonDefault === '' ? undefined : daemonDefault,
-      min: min === '' ? undefined : Number(min),
+      min: min === '' ? undefined : parseMinimum(min!),
       max: max === '' ? undefined : Number(max),
       enumValues: enums === '' ? [] : enums!.split(','),
       flags: flags === '' ? [] : flags!.split(','),
@@ -134,6 +134,11 @@ const SECONDS: Record<string, number> = {
   year: 31536000,
   years: 31536000,
 };
+
+/** A negative minimum of an unsigned option is listed wrapped to 64 bits. */
+function parseMinimum(text: string): number {
+  return /^\d{19,}$/.test(text) ? Number(BigInt.asIntN(64, BigInt(text))) : Number(text);
+}
 
 function bad(spec: OptionSpec, text: string, why: string): never {
   throw new ErrnoError('EINVAL', `value '${text}' of ${spec.name}: ${why}`);

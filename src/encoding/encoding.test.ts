@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SeededEntropy } from '../base/index.ts';
+import {
+  DecodeError,
+  decodeFromBytes,
+  decodeText,
+  encodeText,
+  encodeToBytes,
+  list,
+  map,
+  optional,
+  Reader,
+  s64num,
+  since,
+  string,
+  struct,
+  u8,
+  u16,
+  u32,
+  u64,
+  u64num,
+  Writer,
+} from './index.ts';
+
+const V1 = struct('thing_t', { version: 1, compat: 1 }, { id: u32, name: string });
+const V3 = struct(
+  'thing_t',
+  { version: 3, compat: 1 },
+  { id: u32, name: string, tags: since(2, list(string), () => []), size: since(3, u64num, () => 7) },
+);
+
+test('a newer reader fills in what an older writer did not know', () => {
+  assert.deepEqual(decodeFromBytes(V3, encodeToBytes(V1, { id: 1, name: 'a' })), {
+    id: 1,
+    name: 'a',
+    tags: [],
+    size: 7,
+  });
+});
+
+test('an older reader skips what a newer writer appended', () => {
+  const w = new Writer();
+  V3.encode(w, { id: 5, name: 'b', tags: ['x'], size: 2 ** 40 });
+  w.u16(0xbeef);
+  const r = new Reader(w.bytes());
+  assert.deepEqual(V1.decode(r), { id: 5, name: 'b' });
+  assert.equal(r.u16(), 0xbeef);
+});
+
+test('a compat beyond this reader is refused with a sentence', () => {
+  const bytes = encodeToBytes(V1, { id: 1, name: 'a' }).slice();
+  bytes[1] = 9;
+  assert.throws(() => decodeFromBytes(V1, bytes), /thing_t: needs version 9 of the format/);
+});
+
+test('a failure names struct, field and offset', () => {
+  const Outer = struct('outer_t', { version: 1, compat: 1 }, { first: u16, things: list(V1) });
+  const bytes = encodeToBytes(Outer, { first: 1, things: [{ id: 1, name: 'abc' }] }).slice();
+  bytes[6 + 2 + 4 + 6 + 4] = 200; // the name's length
+  assert.throws(
+    () => decodeFromBytes(Outer, bytes),
+    (e: unknown) => e instanceof DecodeError && e.path === 'outer_t.things.thing_t.name' && e.offset === 26,
+  );
+});
+
+test('a count that cannot be true fails before it is allocated', () => {
+  const w = new Writer();
+  w.u32(0xffffffff);
+  assert.throws(() => decodeFromBytes(list(u64), w.bytes()), /claims 4294967295 elements, 0 bytes left/);
+  assert.throws(() => decodeFromBytes(map(u32, string), w.bytes()), DecodeError);
+});
+
+test('64-bit values as doubles agree with those as bigints', () => {
+  for (const x of [0, 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, 123456789012345]) {
+    assert.deepEqual(encodeToBytes(u64num, x), encodeToBytes(u64, BigInt(x)));
+    assert.equal(decodeFromBytes(u64num, encodeToBytes(u64, BigInt(x))), x);
+    assert.equal(decodeFromBytes(s64num, encodeToBytes(s64num, -x)), x === 0 ? 0 : -x);
+    assert.deepEqual(encodeToBytes(s64num, -x), encodeToBytes(u64, BigInt(-x)));
+  }
+});
+
+test('byte strings that are not UTF-8 survive the round trip', () => {
+  const random = new SeededEntropy(3);
+  for (let i = 0; i < 2000; i++) {
+    const b = random.bytes(random.u32() % 60);
+    const s = decodeText(b);
+    assert.deepEqual(encodeText(s), Uint8Array.from(b));
+  }
+  assert.equal(decodeText(encodeText('Grüße, 日本, 🦑')), 'Grüße, 日本, 🦑');
+});
+
+test('random bytes only ever give a DecodeError', () => {
+  const random = new SeededEntropy(11);
+  const codecs = [V3, list(V3), map(string, V3), optional(V3), list(list(u8))];
+  for (let i = 0; i < 5000; i++) {
+    const b = random.bytes(random.u32() % 64);
+    for (const codec of codecs) {
+      try {
+        decodeFromBytes<unknown>(codec as never, b);
+      } catch (e) {
+        assert.ok(e instanceof DecodeError, String(e));
+      }
+    }
+  }
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { crc32c, crc32cPortable, SeededEntropy } from '../base/index.ts';
+import { installNativeCrc32c, openLmdb, osDisk, tcpNetwork } from './index.ts';
+
+const text = (s: string): Uint8Array => new TextEncoder().encode(s);
+
+test('the native crc32c agrees with the portable one', () => {
+  assert.ok(installNativeCrc32c());
+  const random = new SeededEntropy(5);
+  for (let i = 0; i < 200; i++) {
+    const data = random.bytes(random.u32() % 5000);
+    const seed = random.u32();
+    assert.equal(crc32c(seed, data), crc32cPortable(seed, data));
+  }
+});
+
+test('files: gather writes, reads beyond the end, sync', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sepiola-'));
+  try {
+    const file = osDisk.openFile(join(dir, 'block'), { create: true });
+    file.writeSync([text('hello '), text('world')], 10);
+    await new Promise<void>((resolve, reject) =>
+      file.write([text('HELLO'), text(' '), text('WORLD!')], 30, (e) => (e ? reject(e) : resolve())),
+    );
+    await new Promise<void>((resolve, reject) => file.sync((e) => (e ? reject(e) : resolve())));
+    const into = new Uint8Array(12);
+    assert.equal(file.readSync(into, 10), 12);
+    assert.equal(new TextDecoder().decode(into), 'hello world\0');
+    const n = await new Promise<number>((resolve, reject) =>
+      file.read(into, 35, (e, k) => (e ? reject(e) : resolve(k))),
+    );
+    assert.equal(new TextDecoder().decode(into.subarray(0, n)), ' WORLD!');
+    assert.equal(file.size(), 42);
+    file.close();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('Kv: order, ranges, batches', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sepiola-'));
+  try {
+    const kv = openLmdb(join(dir, 'kv'));
+    const k = (...b: number[]): Uint8Array => Uint8Array.from(b);
+    kv.commitSync([
+      { kind: 'put', key: k(1, 0), value: text('a') },
+      { kind: 'put', key: k(1, 255), value: text('b') },
+      { kind: 'put', key: k(2), value: text('c') },
+      { kind: 'put', key: k(0), value: text('') },
+    ]);
+    const keys = (it: Iterable<readonly [Uint8Array, Uint8Array]>): number[][] => [...it].map(([key]) => [...key]);
+    assert.deepEqual(keys(kv.range(k(1), k(2))), [
+      [1, 0],
+      [1, 255],
+    ]);
+    assert.deepEqual(keys(kv.range(k(0), undefined)), [[0], [1, 0], [1, 255], [2]]);
+    assert.deepEqual(keys(kv.range(k(0), k(2), { reverse: true })), [[1, 255], [1, 0], [0]]);
+    assert.deepEqual(keys(kv.range(k(0), undefined, { limit: 2, keysOnly: true })), [[0], [1, 0]]);
+    await new Promise<void>((resolve, reject) =>
+      kv.commit(
+        [
+          { kind: 'del', key: k(2) },
+          { kind: 'put', key: k(3), value: text('d') },
+        ],
+        (e) => (e ? reject(e) : resolve()),
+      ),
+    );
+    await new Promise<void>((resolve, reject) =>
+      kv.commit(
+        [
+          { kind: 'delRange', start: k(1), end: k(2) },
+          { kind: 'put', key: k(4), value: text('e') },
+        ],
+        (e) => (e ? reject(e) : resolve()),
+      ),
+    );
+    assert.deepEqual(keys(kv.range(k(0), undefined)), [[0], [3], [4]]);
+    assert.equal(kv.get(k(0))?.length, 0);
+    assert.equal(kv.get(k(9)), undefined);
+    kv.close();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('TCP: bytes both ways, refusal, orderly end', async () => {
+  const received: string[] = [];
+  let serverClosed: () => void = () => {};
+  const closed = new Promise<void>((resolve) => {
+    serverClosed = resolve;
+  });
+  const listener = await tcpNetwork.listen({ host: '127.0.0.1', port: 0 }, (socket) => {
+    socket.handler = {
+      data: (chunk) => {
+        received.push(new TextDecoder().decode(chunk));
+        socket.write([text('got '), chunk]);
+      },
+      drain: () => {},
+      closed: () => serverClosed(),
+    };
+  });
+  const answer = await new Promise<string>((resolve, reject) => {
+    tcpNetwork.connect(
+      listener.endpoint,
+      (socket) => {
+        socket.handler = {
+          data: (chunk) => {
+            resolve(new TextDecoder().decode(chunk));
+            socket.end();
+          },
+          drain: () => {},
+          closed: () => {},
+        };
+        socket.write([text('ping')]);
+      },
+      reject,
+    );
+  });
+  assert.equal(answer, 'got ping');
+  await closed;
+  listener.close();
+  await assert.rejects(
+    new Promise((resolve, reject) => {
+      tcpNetwork.connect(listener.endpoint, resolve, reject);
+    }),
+    /ECONNREFUSED/,
+  );
+});
