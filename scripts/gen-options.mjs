@@ -2,7 +2,8 @@
 // `ceph config help NAME --format json` prints them one by one.   usage: node scripts/gen-options.mjs OPTIONS.json
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const { options } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+// Whole numbers beyond 2^53 keep every digit as text.
+const { options } = JSON.parse(readFileSync(process.argv[2], 'utf8').replace(/:\s*(\d{16,})/g, ': "$1"'));
 const clean = (x) => String(x ?? '').replaceAll('|', '¦').replaceAll('\n', ' ').replaceAll('`', '').replaceAll('\\', '\\\\').replaceAll('${', '$\\{');
 const rows = options.map((o) =>
   [

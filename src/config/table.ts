@@ -1840,7 +1840,7 @@ rgw_print_prohibited_content_length|bool|advanced|false||||||rgw|r
 rgw_put_obj_max_window_size|size|advanced|67108864||||||rgw|r
 rgw_put_obj_min_window_size|size|advanced|16777216||||||rgw|r
 rgw_rados_pool_autoscale_bias|float|advanced|4||0.01|100000|||rgw|r
-rgw_rados_pool_recovery_priority|uint|advanced|5||18446744073709552000|10|||rgw|r
+rgw_rados_pool_recovery_priority|uint|advanced|5||18446744073709551606|10|||rgw|r
 rgw_rados_tracing|bool|advanced|false||||||rgw|r
 rgw_realm_root_pool|str|advanced|.rgw.root||||||rgw|
 rgw_realm|str|advanced|||||||rgw|
