@@ -4,11 +4,26 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 // Whole numbers beyond 2^53 keep every digit as text.
 const { options } = JSON.parse(readFileSync(process.argv[2], 'utf8').replace(/:\s*(\d{16,})/g, ': "$1"'));
-const clean = (x) => String(x ?? '').replaceAll('|', '¦').replaceAll('\n', ' ').replaceAll('`', '').replaceAll('\\', '\\\\').replaceAll('${', '$\\{');
+const clean = (x) =>
+  String(x ?? '')
+    .replaceAll('|', '¦')
+    .replaceAll('\n', ' ')
+    .replaceAll('`', '')
+    .replaceAll('\\', '\\\\')
+    .replaceAll('${', '$\\{');
 const rows = options.map((o) =>
   [
-    o.name, o.type, o.level, clean(o.default), clean(o.daemon_default), clean(o.min), clean(o.max),
-    (o.enum_values ?? []).join(','), (o.flags ?? []).join(','), (o.services ?? []).join(','), o.can_update_at_runtime ? 'r' : '',
+    o.name,
+    o.type,
+    o.level,
+    clean(o.default),
+    clean(o.daemon_default),
+    clean(o.min),
+    clean(o.max),
+    (o.enum_values ?? []).join(','),
+    (o.flags ?? []).join(','),
+    (o.services ?? []).join(','),
+    o.can_update_at_runtime ? 'r' : '',
   ].join('|'),
 );
 rows.sort();

@@ -20,7 +20,10 @@ function newestSource(folder) {
 
 export function prepare({ quiet = true } = {}) {
   const run = (command, args) =>
-    execFileSync(command, args, { cwd: root, stdio: quiet ? ['ignore', 'ignore', 'inherit'] : ['ignore', 'inherit', 'inherit'] });
+    execFileSync(command, args, {
+      cwd: root,
+      stdio: ['ignore', quiet && command === 'npm' ? 'ignore' : 2, 2],
+    });
   const installed = join(root, 'node_modules', '.package-lock.json');
   if (time(installed) < time(join(root, 'package-lock.json'))) {
     process.stderr.write('installing packages ...\n');

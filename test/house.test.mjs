@@ -58,7 +58,7 @@ const imports = (text) => [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g
 const folderOf = (name) => name.split(sep)[0];
 const isTest = (name) => name.endsWith('.test.ts') || name.split(sep).includes('testing');
 
-test('folders import only what the table allows, through the other folder\'s door', () => {
+test("folders import only what the table allows, through the other folder's door", () => {
   const wrong = [];
   for (const { path, name, text } of files) {
     const folder = folderOf(name);
@@ -68,7 +68,8 @@ test('folders import only what the table allows, through the other folder\'s doo
       const other = folderOf(resolved);
       if (other === folder) continue;
       if (!closure(folder).has(other)) wrong.push(`${name} imports ${resolved}: ${folder} may not import ${other}`);
-      else if (resolved !== join(other, 'index.ts')) wrong.push(`${name} imports ${resolved}: only ${other}/index.ts is its door`);
+      else if (resolved !== join(other, 'index.ts'))
+        wrong.push(`${name} imports ${resolved}: only ${other}/index.ts is its door`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -92,7 +93,8 @@ test('what must run in a browser uses nothing of Node', () => {
   for (const { name, text } of files) {
     if (!['base', 'encoding', 'crush', 'types'].includes(folderOf(name)) || isTest(name)) continue;
     text.split('\n').forEach((line, i) => {
-      if (/\bBuffer\b|from 'node:|\bprocess\./.test(line) && !/^\s*(\/?\*|\/\/)/.test(line)) wrong.push(`${name}:${i + 1}: ${line.trim()}`);
+      if (/\bBuffer\b|from 'node:|\bprocess\./.test(line) && !/^\s*(\/?\*|\/\/)/.test(line))
+        wrong.push(`${name}:${i + 1}: ${line.trim()}`);
     });
   }
   assert.deepEqual(wrong, []);
@@ -125,7 +127,8 @@ test('nothing names this machine, a registry, or silences a checker', () => {
   const wrong = [];
   for (const { name, text } of files) {
     text.split('\n').forEach((line, i) => {
-      if (/\/work\/|registry\.npmjs|deb\.debian|@ts-ignore|@ts-nocheck/.test(line)) wrong.push(`${name}:${i + 1}: ${line.trim()}`);
+      if (/\/work\/|registry\.npmjs|deb\.debian|@ts-ignore|@ts-nocheck/.test(line))
+        wrong.push(`${name}:${i + 1}: ${line.trim()}`);
     });
   }
   assert.deepEqual(wrong, []);

@@ -1,0 +1,3 @@
+import { clientSuite } from './lib/client-suite.mjs';
+
+clientSuite('secure');
