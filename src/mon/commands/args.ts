@@ -178,7 +178,7 @@ function goodcharsOf(chars: string): RegExp {
   let re = goodcharsCache.get(chars);
   if (re === undefined) {
     // Ceph writes the classes with a bare hyphen between sets: `[A-Za-z0-9-_.]`.
-    re = new RegExp(`^${chars.replace('0-9-_', '0-9_-')}*$`);
+    re = new RegExp(`^${chars.replace('0-9-_', '0-9\\-_')}*$`);
     goodcharsCache.set(chars, re);
   }
   return re;
