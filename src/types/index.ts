@@ -4,6 +4,7 @@ export * from './entity-name.ts';
 export * from './features.ts';
 export * from './format/index.ts';
 export * from './mon-feature.ts';
+export * from './osd/index.ts';
 export * from './release.ts';
 export * from './utime.ts';
 export * from './uuid.ts';
