@@ -1,0 +1,23 @@
+export {
+  type CollectionId,
+  type CorruptionInfo,
+  type ObjectStat,
+  type ObjectStore,
+  StoreError,
+  type StoreStats,
+} from './api.ts';
+export {
+  compareCollectionIds,
+  decodeCollectionId,
+  encodeCollectionId,
+  formatCollectionId,
+  type ParsedCollectionId,
+  parseCollectionId,
+} from './collection-id.ts';
+export {
+  COLL_HINT_EXPECTED_NUM_OBJECTS,
+  Transaction,
+  TransactionIterator,
+  txOp,
+  txOpName,
+} from './transaction.ts';
