@@ -1,8 +1,8 @@
 // What Ceph's own programs must be able to do with a cluster: one suite, run in both connection modes.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -14,7 +14,14 @@ export function clientSuite(mode) {
   let files;
 
   before(async () => {
-    const modes = ['ms_cluster_mode', 'ms_service_mode', 'ms_client_mode', 'ms_mon_cluster_mode', 'ms_mon_service_mode', 'ms_mon_client_mode'];
+    const modes = [
+      'ms_cluster_mode',
+      'ms_service_mode',
+      'ms_client_mode',
+      'ms_mon_cluster_mode',
+      'ms_mon_service_mode',
+      'ms_mon_client_mode',
+    ];
     c = await TestCluster.start(modes.flatMap((option) => ['--set', `global:${option}=${mode}`]));
     files = mkdtempSync(join(tmpdir(), 'sepiola-files-'));
   });
@@ -40,7 +47,14 @@ export function clientSuite(mode) {
 
   test('ceph osd tree, df, dump, stat', async () => {
     const tree = await c.cephJson('osd', 'tree');
-    assert.deepEqual(tree.nodes.filter((n) => n.type === 'osd').map((n) => [n.name, n.status]), [['osd.0', 'up'], ['osd.1', 'up'], ['osd.2', 'up']]);
+    assert.deepEqual(
+      tree.nodes.filter((n) => n.type === 'osd').map((n) => [n.name, n.status]),
+      [
+        ['osd.0', 'up'],
+        ['osd.1', 'up'],
+        ['osd.2', 'up'],
+      ],
+    );
     assert.match(await c.ceph('osd', 'tree'), /^ID\s+CLASS\s+WEIGHT\s+TYPE NAME\s+STATUS\s+REWEIGHT\s+PRI-AFF/);
     const df = await c.cephJson('osd', 'df');
     assert.equal(df.nodes.length, 3);
@@ -54,9 +68,15 @@ export function clientSuite(mode) {
 
   test('ceph mon dump, versions, df', async () => {
     const mons = await c.cephJson('mon', 'dump');
-    assert.deepEqual(mons.mons.map((m) => m.name), ['a']);
+    assert.deepEqual(
+      mons.mons.map((m) => m.name),
+      ['a'],
+    );
     const versions = await c.cephJson('versions');
-    assert.equal(Object.values(versions.osd).reduce((a, b) => a + b, 0), 3);
+    assert.equal(
+      Object.values(versions.osd).reduce((a, b) => a + b, 0),
+      3,
+    );
     const df = await c.cephJson('df');
     assert.ok(df.stats.total_bytes > 0);
     assert.match(await c.ceph('df'), /--- RAW STORAGE ---/);
@@ -65,7 +85,13 @@ export function clientSuite(mode) {
   test('pools: create, ls, set, get, rename, application, rm', async () => {
     await c.ceph('osd', 'pool', 'create', 'one', '8');
     await c.ceph('osd', 'pool', 'create', 'two', '8', '8', 'replicated');
-    assert.deepEqual((await c.ceph('osd', 'pool', 'ls')).trim().split('\n').filter((p) => p !== 'device_health_metrics'), ['one', 'two']);
+    assert.deepEqual(
+      (await c.ceph('osd', 'pool', 'ls'))
+        .trim()
+        .split('\n')
+        .filter((p) => p !== 'device_health_metrics'),
+      ['one', 'two'],
+    );
     await c.ceph('osd', 'pool', 'set', 'one', 'min_size', '1');
     assert.equal((await c.cephJson('osd', 'pool', 'get', 'one', 'min_size')).min_size, 1);
     assert.match(await c.ceph('osd', 'pool', 'get', 'one', 'size'), /^size: 3$/m);
@@ -99,7 +125,10 @@ export function clientSuite(mode) {
   test('ceph auth get-or-create, ls, caps, rm; caps are enforced', async () => {
     const keyring = await c.ceph('auth', 'get-or-create', 'client.reader', 'mon', 'allow r', 'osd', 'allow r pool=one');
     assert.match(keyring, /^\[client\.reader\]\n\tkey = [A-Za-z0-9+/]{38}==\n/);
-    assert.equal(await c.ceph('auth', 'get-or-create', 'client.reader', 'mon', 'allow r', 'osd', 'allow r pool=one'), keyring);
+    assert.equal(
+      await c.ceph('auth', 'get-or-create', 'client.reader', 'mon', 'allow r', 'osd', 'allow r pool=one'),
+      keyring,
+    );
     assert.match(await c.ceph('auth', 'ls'), /client\.reader\n\tkey: /);
     const path = join(files, 'reader.keyring');
     writeFileSync(path, keyring, { mode: 0o600 });
@@ -160,7 +189,10 @@ export function clientSuite(mode) {
     assert.equal(status.state, 'active');
     const map = await c.cephJson('osd', 'map', 'one', 'someobject');
     assert.equal(map.acting.length, 3);
-    assert.match(await c.ceph('osd', 'map', 'one', 'someobject'), /^osdmap e\d+ pool 'one' \(\d+\) object 'someobject' -> pg \d+\.[0-9a-f]+ \(\d+\.[0-9a-f]+\) -> up \(\[\d,\d,\d\], p\d\) acting \(\[\d,\d,\d\], p\d\)/);
+    assert.match(
+      await c.ceph('osd', 'map', 'one', 'someobject'),
+      /^osdmap e\d+ pool 'one' \(\d+\) object 'someobject' -> pg \d+\.[0-9a-f]+ \(\d+\.[0-9a-f]+\) -> up \(\[\d,\d,\d\], p\d\) acting \(\[\d,\d,\d\], p\d\)/,
+    );
   });
 
   test('ceph --help lists what works, and an unknown command says so', async () => {
@@ -245,7 +277,9 @@ export function clientSuite(mode) {
   });
 
   test('python3-rados: pools, objects, xattrs, omap, aio, mon_command', async () => {
-    const result = await c.python(readFileSync(new URL('./python-rados.py', import.meta.url), 'utf8'), { timeout_ms: 120_000 });
+    const result = await c.python(readFileSync(new URL('./python-rados.py', import.meta.url), 'utf8'), {
+      timeout_ms: 120_000,
+    });
     assert.equal(result.code, 0, result.stdout + result.stderr);
     assert.match(result.stdout, /all good/);
   });

@@ -1,0 +1,201 @@
+// The real Ceph, brought up on loopback from Debian's packages: what this project is compared with.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, run, sleep } from './cluster.mjs';
+
+export class RealCeph {
+  constructor(dir, port) {
+    this.dir = dir;
+    this.port = port;
+    this.env = { CEPH_CONF: join(dir, 'ceph.conf') };
+  }
+
+  /** One monitor, one manager and `osds` OSDs with BlueStore; resolves when all are up. */
+  static async start({ osds = 3, base = tmpdir(), options = {} } = {}) {
+    const ceph = new RealCeph(mkdtempSync(join(base, 'real-ceph-')), await freePort());
+    const started = Date.now();
+    await ceph.#make(osds, options);
+    ceph.up_ms = Date.now() - started;
+    return ceph;
+  }
+
+  async #make(osds, options) {
+    const d = this.dir;
+    const fsid = randomUUID();
+    for (const folder of ['log', 'run', 'mon.a', 'mgr.x']) mkdirSync(join(d, folder));
+    const extra = Object.entries(options)
+      .map(([k, v]) => `${k} = ${v}\n`)
+      .join('');
+    writeFileSync(
+      join(d, 'ceph.conf'),
+      `[global]
+fsid = ${fsid}
+mon_host = [v2:127.0.0.1:${this.port},v1:127.0.0.1:${this.port + 1}]
+mon_initial_members = a
+auth_cluster_required = cephx
+auth_service_required = cephx
+auth_client_required = cephx
+run_dir = ${d}/run
+admin_socket = ${d}/run/$cluster-$name.asok
+log_file = ${d}/log/$name.log
+pid_file = ${d}/run/$name.pid
+osd_pool_default_size = 3
+osd_pool_default_min_size = 2
+osd_crush_chooseleaf_type = 0
+mon_data = ${d}/mon.$id
+mgr_data = ${d}/mgr.$id
+osd_data = ${d}/osd.$id
+mon_allow_pool_delete = true
+mon_allow_pool_size_one = true
+auth_allow_insecure_global_id_reclaim = false
+osd_objectstore = bluestore
+bluestore_block_size = 10737418240
+bluestore_block_create = true
+osd_memory_target = 1073741824
+ms_bind_ipv6 = false
+${extra}[client]
+keyring = ${d}/keyring
+log_file = /dev/null
+admin_socket =
+[mon]
+keyring = ${d}/keyring
+[mgr]
+keyring = ${d}/mgr.$id/keyring
+[osd]
+keyring = ${d}/osd.$id/keyring
+`,
+    );
+    const conf = ['-c', join(d, 'ceph.conf')];
+    const must = async (program, args, o = {}) => {
+      const r = await run(program, args, { env: this.env, timeout_ms: 120_000, ...o });
+      if (r.code !== 0) throw new Error(`${program} ${args.join(' ')}: ${r.stdout}${r.stderr}`);
+      return r.stdout;
+    };
+    // Daemons put themselves in the background and keep the pipes: their output must not be waited for.
+    const daemon = (program, args) => {
+      const r = spawnSync(program, args, { env: { ...process.env, ...this.env }, stdio: 'ignore' });
+      if (r.status !== 0) throw new Error(`${program} ${args.join(' ')}: exit status ${r.status}; see ${d}/log`);
+    };
+    await must('ceph-authtool', [
+      '--create-keyring',
+      join(d, 'keyring'),
+      '--gen-key',
+      '-n',
+      'mon.',
+      '--cap',
+      'mon',
+      'allow *',
+    ]);
+    await must('ceph-authtool', [
+      join(d, 'keyring'),
+      '--gen-key',
+      '-n',
+      'client.admin',
+      '--cap',
+      'mon',
+      'allow *',
+      '--cap',
+      'osd',
+      'allow *',
+      '--cap',
+      'mds',
+      'allow *',
+      '--cap',
+      'mgr',
+      'allow *',
+    ]);
+    await must('monmaptool', [
+      '--create',
+      '--clobber',
+      '--fsid',
+      fsid,
+      '--addv',
+      'a',
+      `[v2:127.0.0.1:${this.port},v1:127.0.0.1:${this.port + 1}]`,
+      join(d, 'monmap'),
+    ]);
+    await must('ceph-mon', [
+      ...conf,
+      '--mkfs',
+      '-i',
+      'a',
+      '--monmap',
+      join(d, 'monmap'),
+      '--keyring',
+      join(d, 'keyring'),
+    ]);
+    daemon('ceph-mon', [...conf, '-i', 'a']);
+    writeFileSync(
+      join(d, 'mgr.x', 'keyring'),
+      await must('ceph', [
+        'auth',
+        'get-or-create',
+        'mgr.x',
+        'mon',
+        'allow profile mgr',
+        'osd',
+        'allow *',
+        'mds',
+        'allow *',
+      ]),
+    );
+    daemon('ceph-mgr', [...conf, '-i', 'x']);
+    for (let i = 0; i < osds; i++) {
+      mkdirSync(join(d, `osd.${i}`));
+      const uuid = randomUUID();
+      const key = (await must('ceph-authtool', ['--gen-print-key'])).trim();
+      await must('ceph', ['osd', 'new', uuid, String(i), '-i', '-'], { input: JSON.stringify({ cephx_secret: key }) });
+      await must('ceph-authtool', [
+        '--create-keyring',
+        join(d, `osd.${i}`, 'keyring'),
+        '-n',
+        `osd.${i}`,
+        '--add-key',
+        key,
+      ]);
+      daemon('ceph-osd', [...conf, '-i', String(i), '--mkfs', '--osd-uuid', uuid, '--key', key]);
+      daemon('ceph-osd', [...conf, '-i', String(i)]);
+    }
+    for (let tries = 0; tries < 300; tries++) {
+      const { osdmap, mgrmap } = JSON.parse(await must('ceph', ['-s', '-f', 'json']));
+      if (osdmap.num_up_osds === osds && mgrmap.available) return;
+      await sleep(200);
+    }
+    throw new Error(`the real Ceph did not come up in ${d}`);
+  }
+
+  pids() {
+    const found = new Map();
+    const folder = join(this.dir, 'run');
+    for (const f of readdirSync(folder))
+      if (f.endsWith('.pid')) found.set(f.slice(0, -4), Number(readFileSync(join(folder, f), 'utf8')));
+    return found;
+  }
+
+  run(program, args, options = {}) {
+    return run(program, args, { ...options, env: { ...this.env, ...options.env } });
+  }
+
+  async end() {
+    const pids = [...this.pids().values()];
+    const signal = (name) => {
+      for (const pid of pids) {
+        try {
+          process.kill(pid, name);
+        } catch {
+          // It has ended.
+        }
+      }
+    };
+    signal('SIGTERM');
+    for (let i = 0; i < 50 && pids.some((pid) => existsSync(`/proc/${pid}`)); i++) await sleep(100);
+    signal('SIGKILL');
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Version line of the installed Ceph. */
+export const cephVersion = () => execFileSync('ceph', ['--version'], { encoding: 'utf8' }).trim();
