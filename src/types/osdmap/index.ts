@@ -1,0 +1,18 @@
+export {
+  type EncodedMap,
+  OSDMAP_ENCODE_FEATURES_MIN,
+  OSDMAP_SIGNIFICANT_FEATURES,
+  osdMapEncodingFeatures,
+} from './codec.ts';
+export type { OSDMapFields } from './data.ts';
+export {
+  type Blocklist,
+  type BlocklistEntry,
+  type ErasureProfiles,
+  sortedBlocklist,
+  type UpmapItem,
+} from './fields.ts';
+export * from './flags.ts';
+export { OSDMapIncremental, RATIO_UNCHANGED, RELEASE_UNCHANGED } from './incremental.ts';
+export { decodeOSDMapIncremental, encodeOSDMapIncremental, OSDMap, sealIncremental } from './osdmap.ts';
+export { type OsdInfo, type OsdXinfo, osdInfo, osdInfoNone, osdXinfo, osdXinfoNone } from './records.ts';

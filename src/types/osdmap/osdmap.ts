@@ -1,0 +1,204 @@
+import type { EntityAddr, EntityAddrVec } from '../entity-addr.ts';
+import type { PgPool } from '../pool/index.ts';
+import { compareUtime, type Utime } from '../utime.ts';
+import { applyFields } from './apply.ts';
+import {
+  decodeFields,
+  decodeIncremental,
+  type EncodedMap,
+  encodeFields,
+  encodeIncrementalFields,
+  osdMapEncodingFeatures,
+  readerOf,
+} from './codec.ts';
+import { emptyOSDMapFields, type OSDMapFields, withMaxOsd } from './data.ts';
+import { OSD_IN, OSD_OUT, osdState, PRIMARY_AFFINITY_DEFAULT } from './flags.ts';
+import type { OSDMapIncremental } from './incremental.ts';
+
+/** Gives the class the fields as its own properties, without naming them all again. */
+const WithFields = class {
+  constructor(fields: OSDMapFields) {
+    Object.assign(this, fields);
+  }
+} as new (
+  fields: OSDMapFields,
+) => OSDMapFields;
+
+/**
+ * The map of OSDs, pools and exceptions to placement, of one epoch. A value: {@link OSDMap.apply} gives the next epoch's map, which shares
+ * with this one all that did not change.
+ */
+export class OSDMap extends WithFields {
+  /** crc32c of the encoding it was decoded from; undefined for one made here. */
+  readonly crc: number | undefined;
+  #poolIds: Map<string, number> | undefined;
+  #counts: { osds: number; up: number; in: number } | undefined;
+
+  constructor(fields: Partial<OSDMapFields> = {}, crc?: number) {
+    super({ ...emptyOSDMapFields, ...fields });
+    this.crc = crc;
+  }
+
+  /** Throws DecodeError for bytes that are no map or whose crc is wrong. */
+  static decode(bytes: Uint8Array): OSDMap {
+    const { fields, crc } = decodeFields(readerOf(bytes));
+    return new OSDMap(fields, crc);
+  }
+
+  /** A copy with other fields. */
+  with(changes: Partial<OSDMapFields>): OSDMap {
+    return new OSDMap({ ...this.fields, ...changes });
+  }
+
+  /** A copy that has room for OSD ids below `maxOsd`. */
+  withMaxOsd(maxOsd: number): OSDMap {
+    return new OSDMap(withMaxOsd(this.fields, maxOsd));
+  }
+
+  /** The fields alone. */
+  get fields(): OSDMapFields {
+    return { ...this };
+  }
+
+  /** Features that the canonical encoding of this map is made with. */
+  get encodingFeatures(): bigint {
+    return osdMapEncodingFeatures(this.requireOsdRelease);
+  }
+
+  /**
+   * The map's bytes for a receiver with `features` (canonical by default). The canonical ones are those that crcs are about. Throws RangeError for receivers
+   * before Luminous.
+   */
+  encode(features = this.encodingFeatures): EncodedMap {
+    return encodeFields(this, features);
+  }
+
+  /** The next epoch's map. Throws RangeError where `inc` does not follow this map, DecodeError where a map inside it is broken. */
+  apply(inc: OSDMapIncremental): OSDMap {
+    if (inc.epoch !== this.epoch + 1) throw new RangeError(`incremental ${inc.epoch} on a map of epoch ${this.epoch}`);
+    if (inc.epoch !== 1 && inc.fsid !== this.fsid) throw new RangeError(`incremental of cluster ${inc.fsid}`);
+    if (inc.fullMap.length > 0) return OSDMap.decode(inc.fullMap);
+    return new OSDMap(applyFields(this.fields, inc, () => true));
+  }
+
+  /** The pool's id, or undefined. */
+  poolId(name: string): number | undefined {
+    this.#poolIds ??= new Map([...this.poolNames].map(([id, known]) => [known, id]));
+    return this.#poolIds.get(name);
+  }
+
+  pool(id: number): PgPool | undefined {
+    return this.pools.get(id);
+  }
+
+  poolName(id: number): string | undefined {
+    return this.poolNames.get(id);
+  }
+
+  exists(osd: number): boolean {
+    return osd >= 0 && osd < this.maxOsd && (this.osdState[osd]! & osdState.EXISTS) !== 0;
+  }
+
+  isUp(osd: number): boolean {
+    return this.exists(osd) && (this.osdState[osd]! & osdState.UP) !== 0;
+  }
+
+  isDown(osd: number): boolean {
+    return !this.isUp(osd);
+  }
+
+  isOut(osd: number): boolean {
+    return !this.exists(osd) || this.osdWeight[osd] === OSD_OUT;
+  }
+
+  isIn(osd: number): boolean {
+    return !this.isOut(osd);
+  }
+
+  isDestroyed(osd: number): boolean {
+    return this.exists(osd) && (this.osdState[osd]! & osdState.DESTROYED) !== 0;
+  }
+
+  /** Weight as a fraction; 1 is fully in. */
+  weightf(osd: number): number {
+    return this.osdWeight[osd]! / OSD_IN;
+  }
+
+  /** 16.16 fixed point. */
+  primaryAffinityOf(osd: number): number {
+    return this.primaryAffinity.length === 0 ? PRIMARY_AFFINITY_DEFAULT : this.primaryAffinity[osd]!;
+  }
+
+  addrsOf(osd: number): EntityAddrVec | undefined {
+    return this.clientAddrs[osd];
+  }
+
+  get osdCounts(): { readonly osds: number; readonly up: number; readonly in: number } {
+    if (this.#counts === undefined) {
+      const counts = { osds: 0, up: 0, in: 0 };
+      for (let osd = 0; osd < this.maxOsd; osd++) {
+        if (!this.exists(osd)) continue;
+        counts.osds++;
+        if (this.isUp(osd)) counts.up++;
+        if (this.isIn(osd)) counts.in++;
+      }
+      this.#counts = counts;
+    }
+    return this.#counts;
+  }
+
+  /** Ids of the OSDs that exist, ascending. */
+  *osds(): IterableIterator<number> {
+    for (let osd = 0; osd < this.maxOsd; osd++) if (this.exists(osd)) yield osd;
+  }
+
+  /** True where an address is on the blocklist, itself or with all of its host. */
+  isBlocklisted(addr: EntityAddr, now?: Utime): boolean {
+    if (this.blocklist.size === 0) return false;
+    // Entries are of type `any`; one of port and nonce 0 stands for its host.
+    const exact = addr.with({ type: 3 });
+    const host = exact.with({ port: 0, nonce: 0 });
+    for (const key of [exact, host]) {
+      const entry = this.blocklist.get(key.toString());
+      if (entry !== undefined && (now === undefined || compareUtime(now, entry.until) < 0)) return true;
+    }
+    return false;
+  }
+
+  /** Features that all up OSDs have; 0 where none is up. */
+  get upOsdFeatures(): bigint {
+    let features: bigint | undefined;
+    for (let osd = 0; osd < this.maxOsd; osd++) {
+      const own = this.osdXinfo[osd]!.features;
+      if (!this.isUp(osd) || own === 0n) continue;
+      features = features === undefined ? own : features & own;
+    }
+    return features ?? 0n;
+  }
+}
+
+/** Throws DecodeError for bytes that are no incremental or whose crc is wrong. */
+export function decodeOSDMapIncremental(bytes: Uint8Array): OSDMapIncremental {
+  return decodeIncremental(readerOf(bytes));
+}
+
+/**
+ * Bytes of an incremental for a receiver with `features`. For the canonical one (what the monitor commits) set `inc.fullCrc` first; see
+ * {@link sealIncremental}.
+ */
+export function encodeOSDMapIncremental(inc: OSDMapIncremental, features: bigint): EncodedMap {
+  return encodeIncrementalFields(inc, features);
+}
+
+/** What the monitor commits for a new epoch: the incremental and the full map that it makes of `previous`, both encoded, crcs filled in. */
+export function sealIncremental(
+  previous: OSDMap,
+  inc: OSDMapIncremental,
+): { map: OSDMap; full: EncodedMap; incremental: EncodedMap } {
+  const next = previous.apply(inc);
+  const features = next.encodingFeatures;
+  const full = next.encode(features);
+  inc.fullCrc = full.crc;
+  const incremental = encodeIncrementalFields(inc, features);
+  return { map: new OSDMap(next.fields, full.crc), full, incremental };
+}
