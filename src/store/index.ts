@@ -6,6 +6,7 @@ export {
   StoreError,
   type StoreStats,
 } from './api.ts';
+export { OBJECT_SIZE_MAX } from './check.ts';
 export {
   compareCollectionIds,
   decodeCollectionId,
@@ -14,6 +15,7 @@ export {
   type ParsedCollectionId,
   parseCollectionId,
 } from './collection-id.ts';
+export { MemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export {
   COLL_HINT_EXPECTED_NUM_OBJECTS,
   Transaction,

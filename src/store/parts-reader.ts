@@ -1,4 +1,5 @@
 import { DecodeError, decodeText } from '../encoding/index.ts';
+import { type ByteString, bytesToByteString } from './byte-string.ts';
 
 /**
  * A little-endian cursor over bytes that lie in several buffers, as a transaction's payload does. What lies within one buffer
@@ -125,6 +126,17 @@ export class PartsReader {
       return decodeText(this.#part, o, o + length);
     }
     return decodeText(this.raw(length));
+  }
+
+  /** A string: u32 length and the bytes, as a byte string. */
+  byteString(): ByteString {
+    const length = this.u32();
+    const o = this.#offset;
+    if (o + length <= this.#part.length) {
+      this.#offset = o + length;
+      return bytesToByteString(this.#part, o, o + length);
+    }
+    return bytesToByteString(this.raw(length));
   }
 
   /** An element count, refused where the bytes left cannot hold that many. */
