@@ -14,3 +14,4 @@ export * from './release.ts';
 export * from './str-hash.ts';
 export * from './utime.ts';
 export * from './uuid.ts';
+export * from './pgmap/index.ts';
