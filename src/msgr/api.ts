@@ -83,7 +83,8 @@ export interface Connection {
 
 /** Where events of all connections of a messenger go. Called synchronously; must not block. */
 export interface Dispatcher {
-  handleMessage(message: ReceivedMessage): void;
+  /** Returning `false` (nothing else) says that it is not for this dispatcher: the next one added is asked. A DecodeError thrown ends the connection. */
+  handleMessage(message: ReceivedMessage): unknown;
   /** An outgoing connection finished its handshake. */
   handleConnect?(connection: Connection): void;
   /** An incoming connection finished its handshake. */
@@ -110,4 +111,8 @@ export interface Policy {
   readonly featuresRequired: bigint;
   /** Bytes of messages from such peers in memory at most (all connections together); undefined: only the per-connection limit. */
   readonly throttleBytes_max?: number;
+  /** As above, for the number of messages. */
+  readonly throttleMessages_max?: number;
+  /** Lossy server: keep at most one connection for each peer address, the newest. Default true. */
+  readonly registerLossyClients?: boolean;
 }

@@ -1,0 +1,459 @@
+import { crc32c, crc32cPortable, invariant } from '../base/index.ts';
+import {
+  AUTH_TAG_LENGTH,
+  BANNER_PAYLOAD_LENGTH,
+  BANNER_PREFIX,
+  BANNER_V1_PREFIX,
+  CRC_LENGTH,
+  CRYPTO_BLOCK_LENGTH,
+  EPILOGUE_CRC_REV0_LENGTH,
+  EPILOGUE_CRC_REV1_LENGTH,
+  EPILOGUE_SECURE_LENGTH,
+  LATE_FLAG_ABORTED,
+  LATE_STATUS_ABORTED,
+  LATE_STATUS_COMPLETE,
+  PREAMBLE_INLINE_LENGTH,
+  PREAMBLE_LENGTH,
+  SEGMENTS_MAX,
+} from './constants.ts';
+import type { Opener, OpenerStream } from './crypto.ts';
+import { FrameError } from './frame-error.ts';
+
+const CRC_SEED = 0xffffffff;
+const CRC_PORTABLE_MAX = 128;
+const EMPTY = new Uint8Array(0);
+const TWO_32 = 0x1_0000_0000;
+
+/** Whom the parser tells. Calls are synchronous, from within `push` or `resume`. */
+export interface FrameSink {
+  /** The peer's banner is there. Throws {@link FrameError} to end the connection. */
+  banner(supported: bigint, required: bigint): void;
+  /**
+   * A preamble is there and sound; nothing is allocated for the rest yet. `lengths` holds `count` segment lengths (the array is reused).
+   * False: wait, until `resume` (the frame is then asked for again). Throws {@link FrameError} to refuse it.
+   */
+  admit(tag: number, count: number, lengths: readonly number[]): boolean;
+  /** A whole, checked frame. Its parts are read from the parser during the call. */
+  frame(tag: number): void;
+  /** An admitted frame was given up by its sender. */
+  aborted(tag: number): void;
+}
+
+/**
+ * Cuts a byte stream into a banner and frames (layout: `frame-writer.ts`). Chunks come in any size; a frame that lies whole in a chunk is
+ * read in place, one that does not is gathered into one buffer of its exact length. What is bad throws {@link FrameError} out of `push` or `resume`.
+ */
+export class FrameParser {
+  readonly #sink: FrameSink;
+  #isRev1 = false;
+  #opener: Opener | undefined;
+  #paused = false;
+  #closed = false;
+  #running = false;
+  /** Chunks not yet looked at, the first from `#backlogAt` on. */
+  readonly #backlog: Uint8Array[] = [];
+  #backlogAt = 0;
+  #backlogBytes = 0;
+
+  #stage: 'banner' | 'preamble' | 'admission' | 'body' = 'banner';
+  /** Bytes the stage needs at once. */
+  #need = BANNER_PREFIX.length + 2;
+  #bannerLength = 0;
+  /** Where a stage's bytes are gathered that did not come in one chunk. */
+  #gather: Uint8Array | undefined;
+  #gathered = 0;
+  readonly #small = new Uint8Array(PREAMBLE_LENGTH + PREAMBLE_INLINE_LENGTH + AUTH_TAG_LENGTH);
+
+  #transcript: Uint8Array[] | undefined = [];
+  #transcriptBytes = 0;
+
+  #tag = 0;
+  #count = 0;
+  readonly #length: number[] = [0, 0, 0, 0];
+  /** Revision 0, secure: the frame's one block, opened at its preamble. */
+  #stream: OpenerStream | undefined;
+  /** Revision 1, secure: what the preamble's block holds of segment 0. */
+  #inline: Uint8Array = EMPTY;
+
+  readonly #segment: Uint8Array[] = [EMPTY, EMPTY, EMPTY, EMPTY];
+  readonly #segmentAt: number[] = [0, 0, 0, 0];
+  #dataCrc: number | undefined;
+
+  constructor(sink: FrameSink) {
+    this.#sink = sink;
+  }
+
+  /** Length of segment `index` of the current frame; 0 for one it lacks. */
+  segmentLength(index: number): number {
+    return this.#length[index]!;
+  }
+
+  /** View of segment `index`; it may be kept. */
+  segment(index: number): Uint8Array {
+    const length = this.#length[index]!;
+    if (length === 0) return EMPTY;
+    const bytes = this.#segment[index]!;
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + this.#segmentAt[index]!, length);
+  }
+
+  /** u8, u16, u32 and u64 (as a double) at `at` of segment 0, which is longer than that. */
+  u8(at: number): number {
+    return this.#segment[0]![this.#segmentAt[0]! + at]!;
+  }
+
+  u16(at: number): number {
+    const b = this.#segment[0]!;
+    const o = this.#segmentAt[0]! + at;
+    return b[o]! | (b[o + 1]! << 8);
+  }
+
+  u32(at: number): number {
+    return readU32(this.#segment[0]!, this.#segmentAt[0]! + at);
+  }
+
+  u64(at: number): number {
+    const o = this.#segmentAt[0]! + at;
+    return readU32(this.#segment[0]!, o) + readU32(this.#segment[0]!, o + 4) * TWO_32;
+  }
+
+  /** crc32c of segment 3 as checked; undefined in secure mode. */
+  get dataCrc(): number | undefined {
+    return this.#dataCrc;
+  }
+
+  /** Bytes received and not yet taken by the frame being read. */
+  get backlogBytes(): number {
+    return this.#backlogBytes;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused || this.#stage === 'admission';
+  }
+
+  /** Frames that follow have this revision. Set once, at the banner. */
+  setRevision(isRev1: boolean): void {
+    this.#isRev1 = isRev1;
+  }
+
+  /** Frames that follow are encrypted. */
+  setOpener(opener: Opener): void {
+    this.#opener = opener;
+  }
+
+  /** Everything received up to the current frame's end, since the start; recording then stops. */
+  takeTranscript(): Uint8Array[] {
+    const transcript = this.#transcript ?? [];
+    this.#transcript = undefined;
+    return transcript;
+  }
+
+  /** Bytes recorded for the transcript so far. */
+  get transcriptBytes(): number {
+    return this.#transcriptBytes;
+  }
+
+  /** Stops before the next frame; what comes in waits. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Goes on, also where `admit` said to wait. */
+  resume(): void {
+    this.#paused = false;
+    if (!this.#running) this.#run();
+  }
+
+  /** Nothing further is parsed or reported. */
+  close(): void {
+    this.#closed = true;
+    this.#backlog.length = 0;
+    this.#backlogBytes = 0;
+    this.#gather = undefined;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#closed || chunk.length === 0) return;
+    this.#backlog.push(chunk);
+    this.#backlogBytes += chunk.length;
+    if (!this.#running) this.#run();
+  }
+
+  #run(): void {
+    this.#running = true;
+    try {
+      while (!this.#closed && !this.#paused) {
+        if (this.#stage === 'admission') {
+          if (!this.#sink.admit(this.#tag, this.#count, this.#length)) return;
+          this.#toBody();
+        }
+        if (this.#stage === 'body' && this.#need === 0) {
+          this.#body(EMPTY, 0);
+          continue;
+        }
+        const chunk = this.#backlog[0];
+        if (chunk === undefined) return;
+        this.#consume(chunk);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** Takes what the stage needs from the front chunk. */
+  #consume(chunk: Uint8Array): void {
+    const at = this.#backlogAt;
+    const available = chunk.length - at;
+    if (this.#gather === undefined && available >= this.#need) {
+      const need = this.#need;
+      this.#advance(chunk, need);
+      this.#complete(chunk, at);
+      return;
+    }
+    if (this.#gather === undefined) {
+      this.#gather = this.#need <= this.#small.length && this.#stage !== 'body' ? this.#small : allocate(this.#need);
+      this.#gathered = 0;
+    }
+    const take = Math.min(available, this.#need - this.#gathered);
+    const part = take === chunk.length ? chunk : chunk.subarray(at, at + take);
+    this.#gather.set(part, this.#gathered);
+    this.#gathered += take;
+    this.#advance(chunk, take);
+    if (this.#gathered < this.#need) return;
+    const whole = this.#gather;
+    this.#gather = undefined;
+    this.#complete(whole, 0);
+  }
+
+  #advance(chunk: Uint8Array, length: number): void {
+    this.#backlogAt += length;
+    this.#backlogBytes -= length;
+    if (this.#backlogAt === chunk.length) {
+      this.#backlog.shift();
+      this.#backlogAt = 0;
+    }
+  }
+
+  #complete(bytes: Uint8Array, at: number): void {
+    if (this.#transcript !== undefined && this.#need > 0) {
+      this.#transcript.push(bytes.slice(at, at + this.#need));
+      this.#transcriptBytes += this.#need;
+    }
+    switch (this.#stage) {
+      case 'banner':
+        this.#banner(bytes, at);
+        break;
+      case 'preamble':
+        this.#preamble(bytes, at);
+        break;
+      default:
+        this.#body(bytes, at);
+    }
+  }
+
+  #banner(bytes: Uint8Array, at: number): void {
+    if (this.#bannerLength === 0) {
+      if (startsWith(bytes, at, BANNER_V1_PREFIX)) throw new FrameError('the peer speaks protocol v1');
+      if (!startsWith(bytes, at, BANNER_PREFIX)) throw new FrameError('bad banner');
+      const length = bytes[at + BANNER_PREFIX.length]! | (bytes[at + BANNER_PREFIX.length + 1]! << 8);
+      if (length < BANNER_PAYLOAD_LENGTH) throw new FrameError('banner payload too short');
+      // A later protocol may append; a kilobyte is more than any will.
+      if (length > 1024) throw new FrameError('banner payload too long');
+      this.#bannerLength = length;
+      this.#need = length;
+      return;
+    }
+    const supported = readU64(bytes, at);
+    const required = readU64(bytes, at + 8);
+    this.#sink.banner(supported, required);
+    this.#toPreamble();
+  }
+
+  #toPreamble(): void {
+    this.#stage = 'preamble';
+    this.#need =
+      this.#opener !== undefined && this.#isRev1
+        ? PREAMBLE_LENGTH + PREAMBLE_INLINE_LENGTH + AUTH_TAG_LENGTH
+        : PREAMBLE_LENGTH;
+  }
+
+  #preamble(bytes: Uint8Array, at: number): void {
+    let block = bytes;
+    let o = at;
+    if (this.#opener !== undefined) {
+      const sealed = bytes.subarray(at, at + this.#need);
+      if (this.#isRev1) {
+        block = this.#opener.open(sealed);
+        this.#inline = block.subarray(PREAMBLE_LENGTH);
+      } else {
+        this.#stream = this.#opener.begin();
+        block = this.#stream.update(sealed);
+      }
+      o = 0;
+    }
+    if (crc32cPortable(0, block, o, o + PREAMBLE_LENGTH - CRC_LENGTH) !== readU32(block, o + 28)) {
+      throw new FrameError('bad preamble crc');
+    }
+    const count = block[o + 1]!;
+    if (count < 1 || count > SEGMENTS_MAX) throw new FrameError(`bad number of segments: ${count}`);
+    const length = this.#length;
+    for (let i = 0; i < SEGMENTS_MAX; i++) length[i] = i < count ? readU32(block, o + 2 + 6 * i) : 0;
+    if (count > 1 && length[count - 1] === 0) throw new FrameError('last segment empty');
+    this.#tag = block[o]!;
+    this.#count = count;
+    this.#stage = 'admission';
+  }
+
+  #toBody(): void {
+    this.#stage = 'body';
+    this.#need = this.#bodyLength();
+  }
+
+  /** Bytes on the wire after the preamble. */
+  #bodyLength(): number {
+    const length = this.#length;
+    const count = this.#count;
+    let sum = 0;
+    if (this.#opener === undefined) {
+      for (let i = 0; i < count; i++) sum += length[i]!;
+      if (!this.#isRev1) return sum + EPILOGUE_CRC_REV0_LENGTH;
+      if (length[0]! > 0) sum += CRC_LENGTH;
+      return count > 1 ? sum + EPILOGUE_CRC_REV1_LENGTH : sum;
+    }
+    for (let i = 1; i < count; i++) sum += padded(length[i]!);
+    const sealedEpilogue = EPILOGUE_SECURE_LENGTH + AUTH_TAG_LENGTH;
+    if (!this.#isRev1) return padded(length[0]!) + sum + sealedEpilogue;
+    return this.#firstRestLength() + (count > 1 ? sum + sealedEpilogue : 0);
+  }
+
+  /** Revision 1, secure: bytes on the wire of what of segment 0 the preamble's block did not hold. */
+  #firstRestLength(): number {
+    const length = padded(this.#length[0]!);
+    return length > PREAMBLE_INLINE_LENGTH ? length - PREAMBLE_INLINE_LENGTH + AUTH_TAG_LENGTH : 0;
+  }
+
+  #body(bytes: Uint8Array, at: number): void {
+    const isWhole =
+      this.#opener !== undefined
+        ? this.#isRev1
+          ? this.#secureRev1(bytes, at)
+          : this.#secureRev0(bytes, at)
+        : this.#crc(bytes, at);
+    const tag = this.#tag;
+    if (isWhole) this.#sink.frame(tag);
+    else this.#sink.aborted(tag);
+    // The sink may have switched encryption on: the next preamble's length is known only now.
+    const segment = this.#segment;
+    segment[0] = EMPTY;
+    segment[1] = EMPTY;
+    segment[2] = EMPTY;
+    segment[3] = EMPTY;
+    this.#inline = EMPTY;
+    this.#toPreamble();
+  }
+
+  #crc(bytes: Uint8Array, at: number): boolean {
+    const length = this.#length;
+    const count = this.#count;
+    const isRev1 = this.#isRev1;
+    let o = at;
+    for (let i = 0; i < count; i++) {
+      this.#segment[i] = bytes;
+      this.#segmentAt[i] = o;
+      o += length[i]!;
+      if (i === 0 && isRev1 && length[0]! > 0) {
+        if (crcRange(bytes, o - length[0]!, length[0]!) !== readU32(bytes, o)) throw new FrameError('bad segment crc');
+        o += CRC_LENGTH;
+      }
+    }
+    this.#dataCrc = undefined;
+    if (isRev1 && count === 1) return true;
+    // An aborted frame's later segments are zeros with no crc that fits: status first.
+    const status = bytes[o]!;
+    if (isRev1 ? lateStatusAborted(status) : (status & LATE_FLAG_ABORTED) !== 0) return false;
+    o += 1;
+    for (let i = isRev1 ? 1 : 0; i < count; i++) {
+      const expected = readU32(bytes, o);
+      o += 4;
+      if (crcRange(bytes, this.#segmentAt[i]!, length[i]!) !== expected) throw new FrameError('bad segment crc');
+      if (i === 3) this.#dataCrc = expected;
+    }
+    return true;
+  }
+
+  #secureRev1(bytes: Uint8Array, at: number): boolean {
+    const opener = this.#opener;
+    invariant(opener !== undefined, 'secure frame without keys');
+    this.#dataCrc = undefined;
+    let o = at;
+    const rest = this.#firstRestLength();
+    this.#segmentAt[0] = 0;
+    if (rest === 0) {
+      this.#segment[0] = this.#inline;
+    } else {
+      const tail = opener.open(bytes.subarray(o, o + rest));
+      o += rest;
+      const first = new Uint8Array(PREAMBLE_INLINE_LENGTH + tail.length);
+      first.set(this.#inline);
+      first.set(tail, PREAMBLE_INLINE_LENGTH);
+      this.#segment[0] = first;
+    }
+    if (this.#count === 1) return true;
+    const plain = opener.open(bytes.subarray(o, at + this.#need));
+    return !lateStatusAborted(plain[this.#place(plain, 1, 0)]!);
+  }
+
+  #secureRev0(bytes: Uint8Array, at: number): boolean {
+    const stream = this.#stream;
+    invariant(stream !== undefined, 'secure frame without its preamble');
+    this.#stream = undefined;
+    this.#dataCrc = undefined;
+    const end = at + this.#need;
+    const plain = stream.update(bytes.subarray(at, end - AUTH_TAG_LENGTH));
+    stream.finish(bytes.subarray(end - AUTH_TAG_LENGTH, end));
+    return (plain[this.#place(plain, 0, 0)]! & LATE_FLAG_ABORTED) === 0;
+  }
+
+  /** Notes where padded segments from `first` on lie in `plain`; returns where they end. */
+  #place(plain: Uint8Array, first: number, at: number): number {
+    let o = at;
+    for (let i = first; i < this.#count; i++) {
+      this.#segment[i] = plain;
+      this.#segmentAt[i] = o;
+      o += padded(this.#length[i]!);
+    }
+    return o;
+  }
+}
+
+function allocate(length: number): Uint8Array {
+  // Not zeroed: every byte is written before it is read.
+  return Buffer.allocUnsafeSlow(length);
+}
+
+function padded(length: number): number {
+  return Math.ceil(length / CRYPTO_BLOCK_LENGTH) * CRYPTO_BLOCK_LENGTH;
+}
+
+function lateStatusAborted(status: number): boolean {
+  const low = status & 0xf;
+  if (low !== LATE_STATUS_ABORTED && low !== LATE_STATUS_COMPLETE) throw new FrameError('bad late_status');
+  return low === LATE_STATUS_ABORTED;
+}
+
+function crcRange(bytes: Uint8Array, at: number, length: number): number {
+  if (length <= CRC_PORTABLE_MAX) return crc32cPortable(CRC_SEED, bytes, at, at + length);
+  return crc32c(CRC_SEED, new Uint8Array(bytes.buffer, bytes.byteOffset + at, length));
+}
+
+function readU32(b: Uint8Array, o: number): number {
+  return (b[o]! | (b[o + 1]! << 8) | (b[o + 2]! << 16) | (b[o + 3]! << 24)) >>> 0;
+}
+
+function readU64(b: Uint8Array, o: number): bigint {
+  return (BigInt(readU32(b, o + 4)) << 32n) | BigInt(readU32(b, o));
+}
+
+function startsWith(bytes: Uint8Array, at: number, prefix: Uint8Array): boolean {
+  for (let i = 0; i < prefix.length; i++) if (bytes[at + i] !== prefix[i]) return false;
+  return true;
+}
