@@ -31,6 +31,7 @@ const OPTIONS = [
   ['dedup_tier', 'int'],
   ['dedup_chunk_algorithm', 'str'],
   ['dedup_cdc_chunk_size', 'int'],
+  ['pg_num_max', 'int'],
 ] as const;
 
 export type PoolOptName = (typeof OPTIONS)[number][0];
