@@ -135,9 +135,12 @@ export class FrameParser {
     this.#isRev1 = isRev1;
   }
 
-  /** Frames that follow are encrypted. */
+  /** Frames that follow are encrypted. Called within `frame`, or later in the pause that began in it. */
   setOpener(opener: Opener): void {
     this.#opener = opener;
+    if (this.#stage !== 'preamble') return;
+    invariant(this.#gather === undefined, 'encryption switched on inside a frame');
+    this.#toPreamble();
   }
 
   /** Everything received up to the current frame's end, since the start; recording then stops. */
