@@ -158,7 +158,12 @@ test('markDisposable sends what is queued, markDown does not; neither is told', 
 test('missing features end the attempt, with what is missing', async () => {
   const world = new FakeWorld();
   const lines: string[] = [];
-  const server = await makeNode(world, osd(1), { default: { ...osdPublicPolicies().default, featuresRequired: 1n << 12n }, byType: new Map() }, 6800);
+  const server = await makeNode(
+    world,
+    osd(1),
+    { default: { ...osdPublicPolicies().default, featuresRequired: 1n << 12n }, byType: new Map() },
+    6800,
+  );
   const user = await makeNode(world, client(-1), clientPolicies(), 0, {
     featuresSupported: (1n << 59n) | 1n,
     logger: { enabled: () => true, log: (_s, _l, line) => lines.push(line), error: () => {} },

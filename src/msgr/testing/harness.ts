@@ -1,4 +1,4 @@
-import { entityType, EntityAddrVec, type EntityName } from '../../types/index.ts';
+import { EntityAddrVec, type EntityName, entityType } from '../../types/index.ts';
 import type { Connection, Dispatcher, ReceivedMessage, WireMessage } from '../api.ts';
 import { Messenger, type MessengerConfig } from '../messenger.ts';
 import type { PolicySet } from '../policy.ts';
