@@ -22,6 +22,8 @@ export interface MessengerOptions {
   readonly halfOpen_max: number;
   /** Output that waits for a lossy peer that does not read, at most; then the connection ends. */
   readonly lossyQueue_bytes_max: number;
+  /** Whether msgr 2.1 is offered to peers; without, frames have revision 0. For tests: every Ceph since 14.2.11 has 2.1. */
+  readonly offerRevision1: boolean;
 }
 
 export const defaultOptions: MessengerOptions = {
@@ -32,6 +34,7 @@ export const defaultOptions: MessengerOptions = {
   dispatchThrottle_bytes: 100 * 1024 * 1024,
   halfOpen_max: 1024,
   lossyQueue_bytes_max: 1024 * 1024 * 1024,
+  offerRevision1: true,
 };
 
 /** Budgets that all connections to one type of peer share. */

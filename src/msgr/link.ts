@@ -24,6 +24,7 @@ export interface LinkOwner {
 /** What a link needs of its messenger. */
 export interface LinkContext {
   readonly writer: FrameWriter;
+  readonly options: { readonly offerRevision1: boolean };
   monotonic(): number;
   /** Has the owner flush once the events that are waiting have run. */
   scheduleFlush(link: Link): void;
@@ -43,6 +44,7 @@ export class Link implements FrameSink, SocketHandler {
   /** In the messenger's list of links to flush. */
   isScheduled = false;
   readonly #context: LinkContext;
+  readonly #supported: bigint;
   #pending: Uint8Array[] = [];
   #sent: Uint8Array[] | undefined = [];
   #isPaused = false;
@@ -54,7 +56,8 @@ export class Link implements FrameSink, SocketHandler {
     this.parser = new FrameParser(this);
     this.lastActive_ms = context.monotonic();
     socket.handler = this;
-    this.#queue(encodeBanner(MSGR2_FEATURE_REVISION_1, 0n));
+    this.#supported = context.options.offerRevision1 ? MSGR2_FEATURE_REVISION_1 : 0n;
+    this.#queue(encodeBanner(this.#supported, 0n));
   }
 
   get isSecure(): boolean {
@@ -156,9 +159,9 @@ export class Link implements FrameSink, SocketHandler {
   }
 
   banner(supported: bigint, required: bigint): void {
-    const missing = required & ~MSGR2_FEATURE_REVISION_1;
+    const missing = required & ~this.#supported;
     if (missing !== 0n) throw new FrameError(`the peer requires protocol features 0x${missing.toString(16)}`);
-    this.isRev1 = (supported & MSGR2_FEATURE_REVISION_1) !== 0n;
+    this.isRev1 = (supported & this.#supported & MSGR2_FEATURE_REVISION_1) !== 0n;
     this.parser.setRevision(this.isRev1);
     this.owner.linkBanner(this);
   }

@@ -45,6 +45,8 @@ export interface MessengerConfig {
   readonly authServer?: AuthServer;
   readonly featuresSupported?: bigint;
   readonly options?: Partial<MessengerOptions>;
+  /** For fuzz tests: lays out frames in its own way. */
+  readonly writer?: FrameWriter;
 }
 
 /** Where {@link Messenger.bind} looks for a port where none is given: ms_bind_port_min, ms_bind_port_max. */
@@ -173,7 +175,7 @@ class Core implements MessengerCore {
   readonly featuresSupported: bigint;
   authClient: AuthClient | undefined;
   authServer: AuthServer | undefined;
-  readonly writer = new FrameWriter();
+  readonly writer: FrameWriter;
   readonly dispatchers: Dispatcher[] = [];
   defaultPolicy: Policy;
   readonly policies: Map<number, Policy>;
@@ -203,6 +205,7 @@ class Core implements MessengerCore {
     this.featuresSupported = config.featuresSupported ?? CEPH_FEATURES_SUPPORTED_DEFAULT;
     this.authClient = config.authClient;
     this.authServer = config.authServer;
+    this.writer = config.writer ?? new FrameWriter();
     this.defaultPolicy = config.policies.default;
     this.policies = new Map(config.policies.byType);
     this.#nonce = config.nonce ?? config.entropy.u32();
