@@ -1,4 +1,13 @@
 export * from './df.ts';
 export * from './digest.ts';
+export * from './dump.ts';
 export * from './rates.ts';
-export * from './summary.ts';
+export {
+  dumpPgMapSummary,
+  dumpPgStatSummary,
+  dumpRecovery,
+  pgMapSummaryText,
+  pgStatText,
+  recoveryTexts,
+  statfsUsed,
+} from './summary.ts';

@@ -127,7 +127,7 @@ function opsPerSecond(r: ReturnType<typeof ioRates>): number {
 }
 
 /** `pg_summary` of `ceph pg stat -f json`, into an open object. */
-export function dumpPgStat(f: Formatter, d: PgMapDigest): void {
+export function dumpPgStatSummary(f: Formatter, d: PgMapDigest): void {
   f.openArray('num_pg_by_state');
   for (const [state, count] of statesByMask(d)) {
     f.openObject('state');
