@@ -1,10 +1,8 @@
-import { byNumber, type Codec, list, type Reader, s32, sortedMap, string, type Writer } from '../../encoding/index.ts';
-import { compareEntityAddr, EntityAddr, EntityAddrVec, entityAddr, entityAddrVec } from '../entity-addr.ts';
+import { type Codec, list, type Reader, s32, sortedMap, string, type Writer } from '../../encoding/index.ts';
+import { compareEntityAddr, type EntityAddr, type EntityAddrVec, entityAddr, entityAddrVec } from '../entity-addr.ts';
 import { feature, hasFeature } from '../features.ts';
+import { compareText, textMap } from '../text-map.ts';
 import { type Utime, utime } from '../utime.ts';
-
-/** 64-bit ids of pools as map keys. */
-export { byNumber };
 
 /** Addresses of one daemon; to those before Nautilus its v1 address alone. Read in either form. */
 export const addrs: Codec<EntityAddrVec> = {
@@ -23,13 +21,7 @@ export const addrsList: Codec<readonly EntityAddrVec[]> = list(addrs);
 /** Erasure code profiles: name to options. */
 export type ErasureProfiles = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
-/** Sorted by bytes, as std::map<std::string> is. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-export const stringMap: Codec<ReadonlyMap<string, string>> = sortedMap(string, string, compareText);
-export const erasureProfiles: Codec<ErasureProfiles> = sortedMap(string, stringMap, compareText);
+export const erasureProfiles: Codec<ErasureProfiles> = sortedMap(string, textMap, compareText);
 
 /** An address that may not speak to the cluster, until a time. */
 export interface BlocklistEntry {
@@ -83,5 +75,3 @@ export const upmapItem: Codec<UpmapItem> = {
 };
 
 export const osdList: Codec<readonly number[]> = list(s32);
-export const noAddrs = EntityAddrVec.empty;
-export { EntityAddr };
