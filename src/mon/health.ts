@@ -1,40 +1,25 @@
-import {
-  bool,
-  byString,
-  decodeFromBytes,
-  encodeToBytes,
-  s64num,
-  sortedMap,
-  string,
-  struct,
-} from '../encoding/index.ts';
+import { byString, decodeFromBytes, encodeToBytes, sortedMap, string } from '../encoding/index.ts';
 import type { StoreTransaction } from '../paxos/index.ts';
-import { type Formatter, formatUtime, utime, utimeFromMs, utimeIsZero, utimeToMs, utimeZero } from '../types/index.ts';
+import {
+  type Formatter,
+  formatUtime,
+  type HealthCheck,
+  healthMute,
+  healthStatus,
+  healthStatusName,
+  utimeFromMs,
+  utimeIsZero,
+  utimeToMs,
+  utimeZero,
+} from '../types/index.ts';
 import { type CommandRegistry, committing, failure } from './commands/registry.ts';
 import { Service, type ServiceContext } from './service.ts';
 import { formatSpan, parseSpan } from './timespan.ts';
 
-/** Worst first, as they are numbered on the wire. */
-export const healthSeverities = ['HEALTH_ERR', 'HEALTH_WARN', 'HEALTH_OK'] as const;
-export type HealthSeverity = (typeof healthSeverities)[number];
-
-export interface HealthCheck {
-  readonly severity: HealthSeverity;
-  readonly summary: string;
-  readonly detail: readonly string[];
-  /** How many things are wrong; a mute ends when it grows. */
-  readonly count: number;
-}
-
 /** Checks that are raised now, by code (`OSD_DOWN`). */
 export type HealthChecks = Map<string, HealthCheck>;
 
-const mute = struct(
-  'health_mute_t',
-  { version: 1, compat: 1 },
-  { code: string, ttl: utime, sticky: bool, summary: string, count: s64num },
-);
-const mutesCodec = sortedMap(string, mute, byString);
+const mutesCodec = sortedMap(string, healthMute, byString);
 type Mutes = ReturnType<typeof mutesCodec.decode>;
 
 /** Versions of the service kept. */
@@ -126,12 +111,10 @@ export class HealthMonitor extends Service {
   }
 
   /** The worst of what is not muted. */
-  status(all = this.checks()): HealthSeverity {
-    let worst = healthSeverities.length - 1;
-    for (const [code, check] of all) {
-      if (!this.#mutes.has(code)) worst = Math.min(worst, healthSeverities.indexOf(check.severity));
-    }
-    return healthSeverities[worst]!;
+  status(all = this.checks()): string {
+    let worst: number = healthStatus.OK;
+    for (const [code, check] of all) if (!this.#mutes.has(code)) worst = Math.min(worst, check.severity);
+    return healthStatusName(worst);
   }
 
   dump(f: Formatter, withDetail: boolean): void {
@@ -141,7 +124,7 @@ export class HealthMonitor extends Service {
     f.openObject('checks');
     for (const [code, check] of all) {
       f.openObject(code);
-      f.string('severity', check.severity);
+      f.string('severity', healthStatusName(check.severity));
       f.openObject('summary');
       f.string('message', check.summary);
       f.int('count', check.count);
@@ -181,7 +164,7 @@ export class HealthMonitor extends Service {
       return rest_ms > 0 ? formatSpan(rest_ms) : '0s';
     };
     const heard = [...all].filter(([code]) => !this.#mutes.has(code)).map(([, check]) => check.summary);
-    let out: string = this.status(all);
+    let out = this.status(all);
     if (heard.length > 0) out += first + heard.join(between);
     if (this.#mutes.size > 0) {
       out += `${heard.length > 0 ? between : first}(muted:`;
@@ -198,7 +181,7 @@ export class HealthMonitor extends Service {
         const ttl = utimeIsZero(m.ttl) ? '' : ` ttl ${left(utimeToMs(m.ttl))}`;
         out += `(MUTED${ttl}${m.sticky ? ', STICKY' : ''}) `;
       }
-      out += `[${check.severity === 'HEALTH_ERR' ? 'ERR' : 'WRN'}] ${code}: ${check.summary}\n`;
+      out += `[${check.severity === healthStatus.ERR ? 'ERR' : 'WRN'}] ${code}: ${check.summary}\n`;
       for (const line of check.detail) out += `    ${line}\n`;
     }
     return out;
