@@ -63,8 +63,8 @@ export function dumpDelta(f: Formatter, d: PgMapDigest): void {
   f.close();
 }
 
-export function dumpPgs(f: Formatter, pgs: readonly NamedPg[], brief = false): void {
-  f.openArray('pg_stats');
+export function dumpPgs(f: Formatter, pgs: readonly NamedPg[], brief = false, name = 'pg_stats'): void {
+  f.openArray(name);
   for (const [pgid, stat] of pgs) {
     f.openObject('pg_stat');
     f.string('pgid', pgid);
