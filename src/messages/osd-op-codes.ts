@@ -173,11 +173,7 @@ export const osdFlag = {
 const FLAG_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(osdFlag).map(([key, flag]) => [
     flag,
-    flag === osdFlag.KNOWN_REDIR
-      ? 'known_if_redirected'
-      : flag === osdFlag.PEERSTAT_OLD
-        ? 'peerstat'
-        : key.toLowerCase(),
+    flag === osdFlag.KNOWN_REDIR ? 'known_if_redirected' : key.toLowerCase(),
   ]),
 );
 
