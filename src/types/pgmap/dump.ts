@@ -274,9 +274,9 @@ function ctime(seconds: number): string {
 }
 
 /** objectstore_perf_stat_t, as `perf_stat`. */
-export function dumpOsdPerf(f: Formatter, s: OsdStat): void {
+export function dumpOsdPerf(f: Formatter, s: OsdStat, name = 'perf_stat'): void {
   const { commitLatency_ns: commit, applyLatency_ns: apply } = s.perfStat;
-  f.openObject('perf_stat');
+  f.openObject(name);
   f.int('commit_latency_ms', Math.floor(commit / 1e6));
   f.int('apply_latency_ms', Math.floor(apply / 1e6));
   f.int('commit_latency_ns', commit);
