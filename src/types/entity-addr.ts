@@ -9,6 +9,8 @@ export const addrType = {
   MSGR2: 2,
   /** Either; in blocklists and in addresses given without a protocol. */
   ANY: 3,
+  /** A network, in the range blocklist: the nonce is the length of its prefix in bits. */
+  CIDR: 4,
 } as const;
 
 /** Address families as Linux numbers them. */
@@ -23,7 +25,7 @@ const SOCKADDR_IN_LENGTH = 16;
 const SOCKADDR_IN6_LENGTH = 28;
 const SOCKADDR_STORAGE_LENGTH = 128;
 
-const TYPE_NAMES: readonly string[] = ['none', 'v1', 'v2', 'any'];
+const TYPE_NAMES: readonly string[] = ['none', 'v1', 'v2', 'any', 'cidr'];
 
 export function addrTypeName(type: number): string {
   return TYPE_NAMES[type] ?? '???';
@@ -289,6 +291,9 @@ function parseAddrPrefix(
   } else if (text.startsWith('any:', at)) {
     type = addrType.ANY;
     at += 4;
+  } else if (text.startsWith('cidr:', at)) {
+    type = addrType.CIDR;
+    at += 5;
   } else if (text[at] === '-') {
     return { addr: EntityAddr.none, end: at + 1 };
   }

@@ -12,7 +12,7 @@ import {
   u64,
   u64num,
 } from '../encoding/index.ts';
-import { EntityAddrVec, entityAddrVec } from './entity-addr.ts';
+import { addrTypeName, EntityAddrVec, entityAddrVec } from './entity-addr.ts';
 import type { Formatter } from './format/index.ts';
 import { dumpAddrVec } from './mon-map.ts';
 import { releaseName } from './release.ts';
@@ -310,7 +310,7 @@ export function dumpMgrMap(map: MgrMap, f: Formatter): void {
     f.openArray('addrvec');
     for (const addr of client.addrs.addrs) {
       f.openObject('addr');
-      f.string('type', ['none', 'v1', 'v2', 'any'][addr.type] ?? '???');
+      f.string('type', addrTypeName(addr.type));
       f.string('addr', addr.sockaddrText);
       f.int('nonce', addr.nonce);
       f.close();

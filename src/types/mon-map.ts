@@ -13,7 +13,7 @@ import {
   u16,
   u32,
 } from '../encoding/index.ts';
-import { type EntityAddr, EntityAddrVec, entityAddr, entityAddrVec } from './entity-addr.ts';
+import { addrTypeName, type EntityAddr, EntityAddrVec, entityAddr, entityAddrVec } from './entity-addr.ts';
 import { feature, hasFeature } from './features.ts';
 import type { Formatter } from './format/index.ts';
 import { monFeatureNames, monFeatureSet, releaseFromMonFeatures } from './mon-feature.ts';
@@ -223,7 +223,7 @@ export function dumpAddrVec(f: Formatter, name: string, addrs: EntityAddrVec): v
   f.openArray('addrvec');
   for (const addr of addrs.addrs) {
     f.openObject('addr');
-    f.string('type', ['none', 'v1', 'v2', 'any'][addr.type] ?? '???');
+    f.string('type', addrTypeName(addr.type));
     f.string('addr', addr.sockaddrText);
     f.int('nonce', addr.nonce);
     f.close();

@@ -1,9 +1,10 @@
-import { EntityAddrVec } from '../entity-addr.ts';
+import { type EntityAddr, EntityAddrVec } from '../entity-addr.ts';
 import type { IntervalSet } from '../interval-set.ts';
 import { release } from '../release.ts';
 import { utimeIsZero } from '../utime.ts';
 import { uuidZero } from '../uuid.ts';
 import { type OSDMapFields, withMaxOsd } from './data.ts';
+import type { Blocklist } from './fields.ts';
 import { OSD_OUT, OSDMAP_LEGACY_REQUIRE_FLAGS, osdMapFlag, osdState, PRIMARY_AFFINITY_DEFAULT } from './flags.ts';
 import { type OSDMapIncremental, RELEASE_UNCHANGED } from './incremental.ts';
 import { osdInfoNone, osdXinfoNone } from './records.ts';
@@ -196,6 +197,12 @@ function applyStretch(map: Mutable<OSDMapFields>, inc: OSDMapIncremental): void 
   map.stretchModeBucket = inc.newStretchModeBucket;
 }
 
+/** An address that is listed already keeps the time it has. */
+function listed(list: Blocklist, added: Blocklist, removed: readonly EntityAddr[]): Blocklist {
+  const fresh = new Map([...added].filter(([key]) => !list.has(key)));
+  return patched(list, fresh, removed.map(String));
+}
+
 /**
  * The fields of the map that `inc` makes of `map`. Tables and lists that do not change are shared with the old map.
  * `inc.fullMap` is not looked at, and `classExists` says which device classes the new CRUSH map knows.
@@ -246,9 +253,8 @@ export function applyFields(
   next.primaryTemp = patched(next.primaryTemp, inc.newPrimaryTemp, [], (osd) => osd === -1);
   next.pgUpmap = patched(next.pgUpmap, inc.newPgUpmap, inc.oldPgUpmap);
   next.pgUpmapItems = patched(next.pgUpmapItems, inc.newPgUpmapItems, inc.oldPgUpmapItems);
-  // An address that is listed already keeps the time it has.
-  const added = new Map([...inc.newBlocklist].filter(([key]) => !next.blocklist.has(key)));
-  next.blocklist = patched(next.blocklist, added, inc.oldBlocklist.map(String));
+  next.blocklist = listed(next.blocklist, inc.newBlocklist, inc.oldBlocklist);
+  next.rangeBlocklist = listed(next.rangeBlocklist, inc.newRangeBlocklist, inc.oldRangeBlocklist);
   next.crushNodeFlags = patched(next.crushNodeFlags, inc.newCrushNodeFlags, [], (flags) => flags === 0);
   next.deviceClassFlags = patched(next.deviceClassFlags, inc.newDeviceClassFlags, [], (flags) => flags === 0);
   next.clusterSnapshot = inc.clusterSnapshot;

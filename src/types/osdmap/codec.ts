@@ -5,7 +5,16 @@ import { release, releaseFromName } from '../release.ts';
 import type { OSDMapFields } from './data.ts';
 import { OSDMAP_LEGACY_REQUIRE_FLAGS, osdMapFlag } from './flags.ts';
 import { OSDMapIncremental } from './incremental.ts';
-import { fullClientWire, fullOsdWire, incClientWire, incOsdWire, WRAPPER_COMPAT, WRAPPER_VERSION } from './wire.ts';
+import {
+  fullClientWire,
+  fullOsdWire,
+  fullOsdWriter,
+  incClientWire,
+  incOsdWire,
+  incOsdWriter,
+  WRAPPER_COMPAT,
+  WRAPPER_VERSION,
+} from './wire.ts';
 
 /** Features that change how a map is written: the rest of a receiver's features do not matter. */
 export const OSDMAP_SIGNIFICANT_FEATURES =
@@ -61,7 +70,10 @@ export function encodeFields(map: OSDMapFields, features: bigint, crushBytes = m
   const w = new Writer(64 * 1024, features);
   const token = w.structStart(WRAPPER_VERSION, WRAPPER_COMPAT);
   fullClientWire.encode(w, { ...map, crushBytes, osdStateOld: [] } as never);
-  fullOsdWire(map.stretchModeEnabled).encode(w, { ...map, minCompatClientName: '' } as never);
+  fullOsdWriter(map.stretchModeEnabled, map.rangeBlocklist.size > 0).encode(w, {
+    ...map,
+    minCompatClientName: '',
+  } as never);
   const at = w.length;
   w.u32(0);
   w.structEnd(token);
@@ -76,8 +88,9 @@ export function encodeIncrementalFields(inc: OSDMapIncremental, features: bigint
   inc.encodeFeatures = features;
   const w = new Writer(4096, features);
   const token = w.structStart(WRAPPER_VERSION, WRAPPER_COMPAT);
+  const ranges = inc.newRangeBlocklist.size > 0 || inc.oldRangeBlocklist.length > 0;
   incClientWire.encode(w, { ...inc, newStateOld: new Map() } as never);
-  incOsdWire(inc.changeStretchMode).encode(w, { ...inc, minCompatClientName: '' } as never);
+  incOsdWriter(inc.changeStretchMode, ranges).encode(w, { ...inc, minCompatClientName: '' } as never);
   const at = w.length;
   w.u32(0);
   w.u32(inc.fullCrc);
@@ -119,7 +132,7 @@ export function decodeFields(r: Reader): { fields: OSDMapFields; crc: number | u
     const start = r.offset;
     const frame = r.structStart(WRAPPER_VERSION);
     const { osdStateOld, ...client } = fullClientWire.decode(r);
-    const { minCompatClientName, ...osd } = fullOsdWire(false).decode(r);
+    const { minCompatClientName, ...osd } = fullOsdWire.decode(r);
     const fields: Writable = { ...client, ...osd };
     if (osdStateOld.length > 0) fields.osdState = osdStateOld;
     if (minCompatClientName !== '') fields.requireMinCompatClient = releaseFromName(minCompatClientName);
@@ -171,7 +184,7 @@ export function decodeIncremental(r: Reader): OSDMapIncremental {
     const start = r.offset;
     const frame = r.structStart(WRAPPER_VERSION);
     const { newStateOld, ...client } = incClientWire.decode(r);
-    const { minCompatClientName, ...osd } = incOsdWire(false).decode(r);
+    const { minCompatClientName, ...osd } = incOsdWire.decode(r);
     const inc = new OSDMapIncremental(client.epoch, { ...client, ...osd } as Partial<OSDMapIncremental>);
     if (newStateOld.size > 0) inc.newState = newStateOld;
     if (minCompatClientName !== '') inc.newRequireMinCompatClient = releaseFromName(minCompatClientName);

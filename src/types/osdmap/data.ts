@@ -54,6 +54,8 @@ export interface OSDMapFields {
   readonly osdXinfo: readonly OsdXinfo[];
   readonly osdUuid: readonly Uuid[];
   readonly blocklist: Blocklist;
+  /** Whole networks: addresses of type CIDR whose nonce is the number of bits. */
+  readonly rangeBlocklist: Blocklist;
   readonly clusterSnapshotEpoch: number;
   readonly clusterSnapshot: string;
   /** Single precision. */
@@ -108,6 +110,7 @@ export const emptyOSDMapFields: OSDMapFields = {
   osdXinfo: [],
   osdUuid: [],
   blocklist: new Map(),
+  rangeBlocklist: new Map(),
   clusterSnapshotEpoch: 0,
   clusterSnapshot: '',
   nearfullRatio: 0,

@@ -66,6 +66,8 @@ export class OSDMapIncremental {
   newXinfo = new Map<number, OsdXinfo>();
   newBlocklist: Map<string, BlocklistEntry> = new Map();
   oldBlocklist: EntityAddr[] = [];
+  newRangeBlocklist: Map<string, BlocklistEntry> = new Map();
+  oldRangeBlocklist: EntityAddr[] = [];
   clusterSnapshot = '';
   newNearfullRatio = RATIO_UNCHANGED;
   newBackfillfullRatio = RATIO_UNCHANGED;

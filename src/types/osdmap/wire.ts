@@ -17,7 +17,7 @@ import {
   u32,
   u64,
 } from '../../encoding/index.ts';
-import { entityAddr } from '../entity-addr.ts';
+import { type EntityAddr, entityAddr } from '../entity-addr.ts';
 import { feature, hasFeature } from '../features.ts';
 import { type IntervalSet, intervalSet } from '../interval-set.ts';
 import { pgKeyCodec, pgMap } from '../pg-key.ts';
@@ -27,6 +27,7 @@ import { uuid } from '../uuid.ts';
 import {
   addrs,
   addrsList,
+  type Blocklist,
   blocklist,
   type ErasureProfiles,
   erasureProfiles,
@@ -128,6 +129,7 @@ const fullOsd = {
   degradedStretchMode: since(10, u32, zero),
   recoveringStretchMode: since(10, u32, zero),
   stretchModeBucket: since(10, s32, zero),
+  rangeBlocklist: since(11, blocklist, (): Blocklist => new Map()),
 };
 
 const incClient = {
@@ -200,6 +202,8 @@ const incOsd = {
   newRecoveringStretchMode: since(10, u32, zero),
   newStretchModeBucket: since(10, s32, zero),
   stretchModeEnabled: since(10, bool, () => false),
+  newRangeBlocklist: since(11, blocklist, (): Blocklist => new Map()),
+  oldRangeBlocklist: since(11, list(entityAddr), none<EntityAddr>),
 };
 
 export const fullClientWire = struct(
@@ -212,20 +216,30 @@ export const fullClientWire = struct(
   fullClient,
 );
 
-/** v10 carries stretch mode and is written only where it is on. */
-const fullOsdStretch = struct('OSDMap.osd', { version: 10, compat: 1 }, fullOsd);
-const fullOsdPlain = struct(
-  'OSDMap.osd',
-  {
-    version: 10,
-    compat: 1,
-    forFeatures: (f) => ({ version: ladder(f, { newest: 9, nautilus: 6, mimic: 5 }), compat: 1 }),
-  },
-  fullOsd,
-);
+/** Versions of the OSDs' part that are written only where what they brought is used. */
+const OSD_PART_STRETCH = 10;
+const OSD_PART_RANGE_BLOCKLIST = 11;
 
-export function fullOsdWire(stretch: boolean): typeof fullOsdPlain {
-  return stretch ? fullOsdStretch : fullOsdPlain;
+function osdPartVersion(plain: number, stretch: boolean, ranges: boolean): { version: number; compat: number } {
+  const version = ranges ? OSD_PART_RANGE_BLOCKLIST : stretch ? OSD_PART_STRETCH : plain;
+  return { version, compat: 1 };
+}
+
+const fullOsdVariants = new Map<string, typeof fullOsdWire>();
+/** The OSDs' part of a map, for reading. */
+export const fullOsdWire = struct('OSDMap.osd', { version: OSD_PART_RANGE_BLOCKLIST, compat: 1 }, fullOsd);
+
+/** The OSDs' part of a map for writing: the version hangs on the receiver and on what is in the map. */
+export function fullOsdWriter(stretch: boolean, ranges: boolean): typeof fullOsdWire {
+  const key = `${stretch} ${ranges}`;
+  let found = fullOsdVariants.get(key);
+  if (found === undefined) {
+    const forFeatures = (f: bigint): { version: number; compat: number } =>
+      osdPartVersion(ladder(f, { newest: 9, nautilus: 6, mimic: 5 }), stretch, ranges);
+    found = struct('OSDMap.osd', { version: OSD_PART_RANGE_BLOCKLIST, compat: 1, forFeatures }, fullOsd);
+    fullOsdVariants.set(key, found);
+  }
+  return found;
 }
 
 export const incClientWire = struct(
@@ -238,19 +252,21 @@ export const incClientWire = struct(
   incClient,
 );
 
-const incOsdStretch = struct('OSDMap::Incremental.osd', { version: 10, compat: 1 }, incOsd);
-const incOsdPlain = struct(
-  'OSDMap::Incremental.osd',
-  {
-    version: 10,
-    compat: 1,
-    forFeatures: (f) => ({ version: ladder(f, { newest: 9, nautilus: 6, mimic: 6 }), compat: 1 }),
-  },
-  incOsd,
-);
+const incOsdVariants = new Map<string, typeof incOsdWire>();
+/** The OSDs' part of an incremental, for reading. */
+export const incOsdWire = struct('OSDMap::Incremental.osd', { version: OSD_PART_RANGE_BLOCKLIST, compat: 1 }, incOsd);
 
-export function incOsdWire(stretch: boolean): typeof incOsdPlain {
-  return stretch ? incOsdStretch : incOsdPlain;
+/** The same for writing. */
+export function incOsdWriter(stretch: boolean, ranges: boolean): typeof incOsdWire {
+  const key = `${stretch} ${ranges}`;
+  let found = incOsdVariants.get(key);
+  if (found === undefined) {
+    const forFeatures = (f: bigint): { version: number; compat: number } =>
+      osdPartVersion(ladder(f, { newest: 9, nautilus: 6, mimic: 6 }), stretch, ranges);
+    found = struct('OSDMap::Incremental.osd', { version: OSD_PART_RANGE_BLOCKLIST, compat: 1, forFeatures }, incOsd);
+    incOsdVariants.set(key, found);
+  }
+  return found;
 }
 
 /** The wrapper around both parts. */
