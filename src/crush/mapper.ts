@@ -1,0 +1,447 @@
+import { ErrnoError } from '../base/index.ts';
+import { bucketAlg } from './bucket.ts';
+import { chooseIndex, permutedIndex } from './choose.ts';
+import { crushHash2 } from './hash.ts';
+import { type CrushMap, DEFAULT_CHOOSE_ARGS, ITEM_NONE, type Rule, ruleOp } from './map.ts';
+import { type BucketNode, buildNodes, buildOverlays, type ChooseOverlays } from './node.ts';
+
+/** A place not filled yet; only within a mapping. */
+const ITEM_UNDEF = 0x7ffffffe;
+
+/** Draws that one mapping may take (a few seconds' worth): more is a rule or a map that was made to never end. */
+const DRAWS_MAX = 20_000_000;
+
+/** Weights of devices, 16.16: 0x10000 is in, 0 is out, between: in for that part of the inputs. Devices beyond its end are out. */
+export type DeviceWeights = ArrayLike<number>;
+
+/**
+ * Maps inputs to devices. Made from a map as it is at that moment (use {@link mapperOf} for one that follows edits); holds scratch memory,
+ * so a mapping is not reentrant.
+ */
+export class Mapper {
+  readonly #map: CrushMap;
+  readonly #nodes: (BucketNode | undefined)[];
+  readonly #overlays = new Map<number, ChooseOverlays>();
+  readonly #maxDevices: number;
+  readonly #rules: readonly (Rule | undefined)[];
+
+  /** Where set, counts the tries that choices took (crushtool's --show-choose-tries): index tries, up to choose_total_tries. */
+  triesHistogram: Uint32Array | undefined;
+
+  // What holds for one mapping, or one step of it.
+  #x = 0;
+  #weights: DeviceWeights = [];
+  #overlay: ChooseOverlays | undefined;
+  #tries = 0;
+  #recurseTries = 0;
+  #localRetries = 0;
+  #localFallbackRetries = 0;
+  #varyR = 0;
+  #stable = false;
+  #draws = 0;
+
+  // Working vectors of a step: input, output, leaves of the output.
+  #input = new Int32Array(16);
+  #output = new Int32Array(16);
+  #leaves = new Int32Array(16);
+
+  constructor(map: CrushMap) {
+    this.#map = map;
+    this.#nodes = buildNodes(map);
+    this.#maxDevices = map.maxDevices;
+    this.#rules = [...map.rules];
+  }
+
+  /**
+   * Devices for input `x` (taken modulo 2^32) by a rule: at most `numRep`, in order. Rules that keep positions (indep) give {@link ITEM_NONE}
+   * where a place could not be filled; an unknown rule gives nothing. `chooseArgs` is a pool id: its weight set, else the default one, else none.
+   * Throws ELOOP for a mapping that takes more than 20 million draws.
+   */
+  doRule(
+    ruleId: number,
+    x: number,
+    numRep: number,
+    weights: DeviceWeights,
+    chooseArgs = DEFAULT_CHOOSE_ARGS,
+  ): number[] {
+    const result: number[] = [];
+    const rule = this.#rules[ruleId];
+    if (rule === undefined || numRep <= 0) return result;
+    this.#reserve(numRep);
+    this.#x = x | 0;
+    this.#weights = weights;
+    this.#overlay = this.#overlaysFor(chooseArgs);
+    this.#draws = 0;
+
+    const t = this.#map.tunables;
+    // choose_total_tries counts retries, hence one more.
+    let chooseTries = (t.chooseTotalTries + 1) | 0;
+    let leafTries = 0;
+    this.#localRetries = t.chooseLocalTries;
+    this.#localFallbackRetries = t.chooseLocalFallbackTries;
+    this.#varyR = t.chooseleafVaryR;
+    this.#stable = t.chooseleafStable !== 0;
+    let size = 0;
+
+    for (const { op, arg1, arg2 } of rule.steps) {
+      switch (op) {
+        case ruleOp.TAKE:
+          if (arg1 >= 0 ? arg1 < this.#maxDevices : this.#nodes[-1 - arg1] !== undefined) {
+            this.#input[0] = arg1;
+            size = 1;
+          }
+          break;
+        case ruleOp.SET_CHOOSE_TRIES:
+          if (arg1 > 0) chooseTries = arg1;
+          break;
+        case ruleOp.SET_CHOOSELEAF_TRIES:
+          if (arg1 > 0) leafTries = arg1;
+          break;
+        case ruleOp.SET_CHOOSE_LOCAL_TRIES:
+          if (arg1 >= 0) this.#localRetries = arg1;
+          break;
+        case ruleOp.SET_CHOOSE_LOCAL_FALLBACK_TRIES:
+          if (arg1 >= 0) this.#localFallbackRetries = arg1;
+          break;
+        case ruleOp.SET_CHOOSELEAF_VARY_R:
+          if (arg1 >= 0) this.#varyR = arg1;
+          break;
+        case ruleOp.SET_CHOOSELEAF_STABLE:
+          if (arg1 >= 0) this.#stable = arg1 !== 0;
+          break;
+        case ruleOp.CHOOSE_FIRSTN:
+        case ruleOp.CHOOSELEAF_FIRSTN: {
+          if (size === 0) break;
+          this.#tries = chooseTries >>> 0;
+          this.#recurseTries = (leafTries !== 0 ? leafTries : t.chooseleafDescendOnce !== 0 ? 1 : chooseTries) >>> 0;
+          size = this.#stepFirstn(arg1, arg2, size, numRep, op === ruleOp.CHOOSELEAF_FIRSTN);
+          break;
+        }
+        case ruleOp.CHOOSE_INDEP:
+        case ruleOp.CHOOSELEAF_INDEP: {
+          if (size === 0) break;
+          this.#tries = chooseTries >>> 0;
+          this.#recurseTries = (leafTries !== 0 ? leafTries : 1) >>> 0;
+          size = this.#stepIndep(arg1, arg2, size, numRep, op === ruleOp.CHOOSELEAF_INDEP);
+          break;
+        }
+        case ruleOp.EMIT:
+          for (let i = 0; i < size && result.length < numRep; i++) result.push(this.#input[i]!);
+          size = 0;
+          break;
+        default:
+          break;
+      }
+    }
+    return result;
+  }
+
+  #reserve(numRep: number): void {
+    if (numRep <= this.#input.length) return;
+    if (numRep > 0xffff) throw new ErrnoError('EINVAL', `a mapping to ${numRep} devices is more than 65535`);
+    this.#input = new Int32Array(numRep);
+    this.#output = new Int32Array(numRep);
+    this.#leaves = new Int32Array(numRep);
+  }
+
+  #overlaysFor(key: number): ChooseOverlays | undefined {
+    const all = this.#map.chooseArgs;
+    if (all.size === 0) return undefined;
+    const used = all.has(key) ? key : DEFAULT_CHOOSE_ARGS;
+    let overlays = this.#overlays.get(used);
+    if (overlays === undefined) {
+      const args = all.get(used);
+      if (args === undefined) return undefined;
+      overlays = buildOverlays(this.#map, args);
+      this.#overlays.set(used, overlays);
+    }
+    return overlays;
+  }
+
+  /** How many to choose under each input item: the step's number, or one relative to the result's size. */
+  #stepFirstn(arg1: number, type: number, size: number, numRep: number, toLeaf: boolean): number {
+    const count = arg1 > 0 ? arg1 : arg1 + numRep;
+    let length = 0;
+    if (count > 0) {
+      for (let i = 0; i < size; i++) {
+        const node = this.#node(this.#input[i]!);
+        if (node === undefined) continue;
+        length += this.#firstn(node, count, type, this.#output, length, 0, numRep - length, this.#tries, toLeaf, 0);
+      }
+    }
+    return this.#finishStep(length, toLeaf);
+  }
+
+  #stepIndep(arg1: number, type: number, size: number, numRep: number, toLeaf: boolean): number {
+    const count = arg1 > 0 ? arg1 : arg1 + numRep;
+    let length = 0;
+    if (count > 0) {
+      for (let i = 0; i < size; i++) {
+        const node = this.#node(this.#input[i]!);
+        if (node === undefined) continue;
+        const room = Math.min(count, numRep - length);
+        this.#indep(node, room, count, type, length, toLeaf);
+        length += room;
+      }
+    }
+    return this.#finishStep(length, toLeaf);
+  }
+
+  #finishStep(length: number, toLeaf: boolean): number {
+    const spare = this.#input;
+    if (toLeaf) {
+      this.#input = this.#leaves;
+      this.#leaves = spare;
+    } else {
+      this.#input = this.#output;
+      this.#output = spare;
+    }
+    return length;
+  }
+
+  #node(item: number): BucketNode | undefined {
+    return item < 0 ? this.#nodes[-1 - item] : undefined;
+  }
+
+  #countDraw(): void {
+    if (++this.#draws > DRAWS_MAX) {
+      throw new ErrnoError(
+        'ELOOP',
+        `mapping ${this.#x >>> 0} takes more than ${DRAWS_MAX} draws: the map or the rule does not end`,
+      );
+    }
+  }
+
+  #countTries(failures: number): void {
+    const histogram = this.triesHistogram;
+    if (histogram !== undefined && failures < histogram.length) histogram[failures]!++;
+  }
+
+  #isOut(item: number): boolean {
+    if (item < 0 || item >= this.#weights.length) return true;
+    const weight = this.#weights[item]!;
+    if (weight >= 0x10000) return false;
+    if (weight === 0) return true;
+    return (crushHash2(this.#x, item) & 0xffff) >= weight;
+  }
+
+  /**
+   * Chooses distinct items of `type` beneath `root`, moving later ones up where one cannot be found. Writes to `out` from `base + start`;
+   * returns the end position relative to `base`. With `toLeaf` a device under each goes to the leaves at the same place.
+   */
+  #firstn(
+    root: BucketNode,
+    numRep: number,
+    type: number,
+    out: Int32Array,
+    base: number,
+    start: number,
+    room: number,
+    tries: number,
+    toLeaf: boolean,
+    parentR: number,
+  ): number {
+    const maxDepth = this.#nodes.length;
+    let pos = start;
+    let count = room;
+    for (let rep = this.#stable ? 0 : start; rep < numRep && count > 0; rep++) {
+      let failures = 0;
+      let found = false;
+      let item = 0;
+      // Each turn is a descent from the root.
+      descents: for (;;) {
+        let node = root;
+        let localFailures = 0;
+        let depth = 0;
+        for (;;) {
+          const r = (rep + parentR + failures) | 0;
+          let failed = false;
+          let collided = false;
+          if (node.size === 0) {
+            failed = true;
+          } else {
+            this.#countDraw();
+            const index =
+              this.#localFallbackRetries > 0 &&
+              localFailures >= node.size >>> 1 &&
+              localFailures > this.#localFallbackRetries
+                ? permutedIndex(node, this.#x, r)
+                : chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], pos);
+            item = node.items[index]!;
+            const itemType = node.itemTypes[index]!;
+            if (item >= this.#maxDevices) break descents;
+            if (itemType !== type) {
+              const next = this.#node(item);
+              if (next === undefined || ++depth > maxDepth) break descents;
+              node = next;
+              continue;
+            }
+            for (let i = 0; i < pos; i++) {
+              if (out[base + i] === item) {
+                collided = true;
+                break;
+              }
+            }
+            if (!collided) {
+              if (toLeaf) failed = !this.#leafOf(item, base, pos, count, r);
+              if (!failed && itemType === 0) failed = this.#isOut(item);
+            }
+            if (!failed && !collided) {
+              found = true;
+              break descents;
+            }
+          }
+          failures++;
+          localFailures++;
+          if (collided && localFailures <= this.#localRetries) continue;
+          if (this.#localFallbackRetries > 0 && localFailures <= node.size + this.#localFallbackRetries) continue;
+          if (failures < tries) break;
+          break descents;
+        }
+      }
+      if (!found) continue;
+      out[base + pos] = item;
+      pos++;
+      count--;
+      this.#countTries(failures);
+    }
+    return pos;
+  }
+
+  /** Finds the device under an item that a chooseleaf step chose; into the leaves at `base + pos`. */
+  #leafOf(item: number, base: number, pos: number, count: number, r: number): boolean {
+    if (item >= 0) {
+      this.#leaves[base + pos] = item;
+      return true;
+    }
+    const node = this.#node(item);
+    if (node === undefined) return false;
+    const subR = this.#varyR !== 0 ? r >> (this.#varyR - 1) : 0;
+    const wanted = this.#stable ? 1 : pos + 1;
+    return this.#firstn(node, wanted, 0, this.#leaves, base, pos, count, this.#recurseTries, false, subR) > pos;
+  }
+
+  /** Chooses items that keep their positions: a failure leaves a hole instead of moving the rest up. Fills `room` places from `base`. */
+  #indep(root: BucketNode, room: number, numRep: number, type: number, base: number, toLeaf: boolean): void {
+    const out = this.#output;
+    out.fill(ITEM_UNDEF, base, base + room);
+    if (toLeaf) this.#leaves.fill(ITEM_UNDEF, base, base + room);
+    let left = room;
+    let failures = 0;
+    for (; left > 0 && failures < this.#tries; failures++) {
+      for (let rep = 0; rep < room; rep++) {
+        if (out[base + rep] !== ITEM_UNDEF) continue;
+        const item = this.#indepOne(
+          root,
+          rep,
+          numRep,
+          type,
+          failures,
+          0,
+          0,
+          out,
+          base,
+          base + room,
+          base + rep,
+          toLeaf,
+        );
+        if (item === ITEM_UNDEF) continue;
+        out[base + rep] = item;
+        if (item === ITEM_NONE && toLeaf) this.#leaves[base + rep] = ITEM_NONE;
+        left--;
+      }
+    }
+    for (let i = base; i < base + room; i++) {
+      if (out[i] === ITEM_UNDEF) out[i] = ITEM_NONE;
+      if (toLeaf && this.#leaves[i] === ITEM_UNDEF) this.#leaves[i] = ITEM_NONE;
+    }
+    this.#countTries(failures);
+  }
+
+  /** One place's device beneath a chosen item, into the leaves at `at`. */
+  #indepLeaf(root: BucketNode, rep: number, numRep: number, at: number, parentR: number): void {
+    const leaves = this.#leaves;
+    leaves[at] = ITEM_UNDEF;
+    let failures = 0;
+    let item = ITEM_UNDEF;
+    for (; item === ITEM_UNDEF && failures < this.#recurseTries; failures++) {
+      item = this.#indepOne(root, rep, numRep, 0, failures, parentR, rep, leaves, at, at + 1, at, false);
+    }
+    leaves[at] = item === ITEM_UNDEF ? ITEM_NONE : item;
+    this.#countTries(failures);
+  }
+
+  /**
+   * One descent for one place. Gives the item, ITEM_UNDEF where this attempt failed, ITEM_NONE where none can succeed. `from` to `to` are
+   * the places of `out` it must differ from.
+   */
+  #indepOne(
+    root: BucketNode,
+    rep: number,
+    numRep: number,
+    type: number,
+    failures: number,
+    parentR: number,
+    position: number,
+    out: Int32Array,
+    from: number,
+    to: number,
+    at: number,
+    toLeaf: boolean,
+  ): number {
+    const maxDepth = this.#nodes.length;
+    let node = root;
+    let depth = 0;
+    for (;;) {
+      // Uniform buckets whose size is a multiple of the count would meet the same items again, hence the other stride.
+      const stride = node.alg === bucketAlg.UNIFORM && node.size % numRep === 0 ? numRep + 1 : numRep;
+      const r = (rep + parentR + Math.imul(stride, failures)) | 0;
+      if (node.size === 0) return ITEM_UNDEF;
+      this.#countDraw();
+      const index = chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], position);
+      const item = node.items[index]!;
+      const itemType = node.itemTypes[index]!;
+      if (item >= this.#maxDevices) return ITEM_NONE;
+      if (itemType !== type) {
+        const next = this.#node(item);
+        if (next === undefined || ++depth > maxDepth) return ITEM_NONE;
+        node = next;
+        continue;
+      }
+      for (let i = from; i < to; i++) if (out[i] === item) return ITEM_UNDEF;
+      if (toLeaf) {
+        const child = this.#node(item);
+        if (item >= 0) this.#leaves[at] = item;
+        else if (child === undefined) return ITEM_UNDEF;
+        else {
+          this.#indepLeaf(child, rep, numRep, at, r);
+          if (this.#leaves[at] === ITEM_NONE) return ITEM_UNDEF;
+        }
+      }
+      return itemType === 0 && this.#isOut(item) ? ITEM_UNDEF : item;
+    }
+  }
+}
+
+const mappers = new WeakMap<CrushMap, { generation: number; mapper: Mapper }>();
+
+/** The mapper of a map as it is now; kept until the map changes. */
+export function mapperOf(map: CrushMap): Mapper {
+  const known = mappers.get(map);
+  if (known !== undefined && known.generation === map.generation) return known.mapper;
+  const mapper = new Mapper(map);
+  mappers.set(map, { generation: map.generation, mapper });
+  return mapper;
+}
+
+/** {@link Mapper.doRule} on the map as it is now. */
+export function doRule(
+  map: CrushMap,
+  ruleId: number,
+  x: number,
+  numRep: number,
+  weights: DeviceWeights,
+  chooseArgs?: number,
+): number[] {
+  return mapperOf(map).doRule(ruleId, x, numRep, weights, chooseArgs);
+}

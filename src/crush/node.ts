@@ -1,0 +1,91 @@
+import { type Bucket, bucketAlg, itemWeightAt } from './bucket.ts';
+import type { ChooseArg, CrushMap } from './map.ts';
+
+/** A bucket laid out for the mapper: typed arrays, and its items' types looked up beforehand. */
+export class BucketNode {
+  readonly id: number;
+  readonly alg: number;
+  readonly type: number;
+  readonly hash: number;
+  /** 0 also for a bucket that cannot be drawn from (a tree of impossible shape); it then counts as empty. */
+  readonly size: number;
+  readonly items: Int32Array;
+  /** Of the items; 0 for a device, -1 for a bucket that does not exist. */
+  readonly itemTypes: Int32Array;
+  /** Of the items, as the signed reading of their 32 bits for straw2 (Ceph divides by an int), unsigned for the others. */
+  readonly weights: Float64Array;
+  /** Running sums of a list, node weights of a tree, straws of a straw bucket. */
+  readonly aux: Float64Array;
+
+  // The permutation of uniform buckets (and of the local fallback), kept while x stays.
+  readonly perm: Uint32Array;
+  permX = 0;
+  /** Places computed; -1: nothing yet. */
+  permLength = -1;
+  /** The first place when it alone is known, else -1. */
+  permFirst = -1;
+
+  constructor(bucket: Bucket, typeOf: (item: number) => number) {
+    this.id = bucket.id;
+    this.alg = bucket.alg;
+    this.type = bucket.type;
+    this.hash = bucket.hash;
+    this.items = Int32Array.from(bucket.items);
+    this.itemTypes = Int32Array.from(bucket.items, typeOf);
+    const signed = bucket.alg === bucketAlg.STRAW2;
+    this.weights = Float64Array.from(bucket.items, (_, i) => {
+      const weight = itemWeightAt(bucket, i);
+      return signed ? weight | 0 : weight;
+    });
+    this.aux = Float64Array.from(auxOf(bucket));
+    this.perm = new Uint32Array(bucket.items.length);
+    this.size =
+      bucket.alg === bucketAlg.TREE && !isTree(this.aux.length, bucket.items.length) ? 0 : bucket.items.length;
+  }
+}
+
+function auxOf(bucket: Bucket): readonly number[] {
+  switch (bucket.alg) {
+    case bucketAlg.LIST:
+      return bucket.sumWeights;
+    case bucketAlg.TREE:
+      return bucket.nodeWeights;
+    case bucketAlg.STRAW:
+      return bucket.straws;
+    default:
+      return [];
+  }
+}
+
+function isTree(nodes: number, items: number): boolean {
+  return nodes >= 2 && (nodes & (nodes - 1)) === 0 && 2 * items <= nodes;
+}
+
+/** Replacements for one bucket, see `ChooseArg`. */
+export interface ChooseOverlay {
+  readonly weightSet: readonly Float64Array[];
+  readonly ids: Int32Array | undefined;
+}
+
+/** By bucket index; undefined where the bucket's own weights and ids hold. */
+export type ChooseOverlays = readonly (ChooseOverlay | undefined)[];
+
+export function buildNodes(map: CrushMap): (BucketNode | undefined)[] {
+  const typeOf = (item: number): number => (item >= 0 ? 0 : (map.buckets[-1 - item]?.type ?? -1));
+  return map.buckets.map((bucket) => bucket && new BucketNode(bucket, typeOf));
+}
+
+export function buildOverlays(map: CrushMap, args: ReadonlyMap<number, ChooseArg>): ChooseOverlays {
+  const overlays = new Array<ChooseOverlay | undefined>(map.buckets.length).fill(undefined);
+  for (const [index, arg] of args) {
+    const size = map.buckets[index]?.items.length;
+    // What does not fit its bucket is not used; Ceph would read past the end.
+    if (size === undefined || arg.weightSet.some((weights) => weights.length < size)) continue;
+    if (arg.ids.length > 0 && arg.ids.length < size) continue;
+    overlays[index] = {
+      weightSet: arg.weightSet.map((weights) => Float64Array.from(weights, (weight) => weight | 0)),
+      ids: arg.ids.length > 0 ? Int32Array.from(arg.ids) : undefined,
+    };
+  }
+  return overlays;
+}
