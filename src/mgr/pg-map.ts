@@ -56,9 +56,10 @@ export class PgMap {
     this.#rates = new RateWindow(smoothIntervals, resetAfter_ms);
   }
 
-  /** Takes one OSD's report. What is older than what is known is passed over, PG by PG. */
-  report(report: OsdReport, map: OSDMap): void {
-    if (!map.exists(report.osd) || !map.isUp(report.osd)) return;
+  /** Takes one OSD's report. What is older than what is known is passed over, PG by PG. Returns whether a PG's state or an OSD is new. */
+  report(report: OsdReport, map: OSDMap): boolean {
+    if (!map.exists(report.osd) || !map.isUp(report.osd)) return false;
+    let isNews = !this.osds.has(report.osd);
     this.osds.set(report.osd, report.osdStat);
     this.#poolSpace.set(report.osd, new Map(report.pools));
     for (const [pgid, stat] of report.pgs) {
@@ -73,8 +74,10 @@ export class PgMap {
       ) {
         continue;
       }
+      if (known?.state !== stat.state) isNews = true;
       this.pgs.set(key, stat);
     }
+    return isNews;
   }
 
   /** Follows a new OSD map: PGs come and go with pools, those of a primary that is down turn stale. */

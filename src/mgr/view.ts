@@ -1,5 +1,6 @@
 import type { Config } from '../config/index.ts';
 import type { OSDMap, PgMapDigest } from '../types/index.ts';
+import type { CrushPlacement } from './crush-placement.ts';
 import type { PgMap } from './pg-map.ts';
 
 /** What commands and modules may look at. */
@@ -8,6 +9,7 @@ export interface MgrView {
   readonly pgMap: PgMap;
   /** Sums as of now. */
   readonly digest: PgMapDigest;
+  readonly placement: CrushPlacement;
   readonly config: Config;
   /** Wall clock. */
   readonly now_ms: number;

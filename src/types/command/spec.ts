@@ -110,3 +110,18 @@ export function describeCommands(commands: Iterable<CommandSpec>, knowsBool = tr
   }
   return JSON.stringify(all);
 }
+
+/** A command in the one-line form in which a manager tells the monitors of its own: `pg ls name=pool,type=CephInt,req=false`. */
+export function commandString(c: CommandSpec): string {
+  const words = [c.prefix];
+  for (const a of c.args) {
+    let word = `name=${a.name},type=${a.type}`;
+    if (a.strings !== undefined) word += `,strings=${a.strings}`;
+    if (a.range !== undefined) word += `,range=${a.range}`;
+    if (a.goodchars !== undefined) word += `,goodchars=${a.goodchars}`;
+    if (a.many) word += ',n=N';
+    if (!a.required) word += ',req=false';
+    words.push(word);
+  }
+  return words.join(' ');
+}
