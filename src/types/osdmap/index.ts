@@ -15,4 +15,13 @@ export {
 export * from './flags.ts';
 export { OSDMapIncremental, RATIO_UNCHANGED, RELEASE_UNCHANGED } from './incremental.ts';
 export { decodeOSDMapIncremental, encodeOSDMapIncremental, OSDMap, sealIncremental } from './osdmap.ts';
+export {
+  CRUSH_ITEM_NONE,
+  findRule,
+  type PgMapping,
+  type PoolPlacement,
+  pgMappingNone,
+  pickPrimary,
+  placementSeed,
+} from './placement.ts';
 export { type OsdInfo, type OsdXinfo, osdInfo, osdInfoNone, osdXinfo, osdXinfoNone } from './records.ts';

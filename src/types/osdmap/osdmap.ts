@@ -1,4 +1,8 @@
+import { CrushMap, decodeCrushMap, encodeCrushMap } from '../../crush/index.ts';
 import type { EntityAddr, EntityAddrVec } from '../entity-addr.ts';
+import { feature, hasFeature } from '../features.ts';
+import type { PgId } from '../osd/pgid.ts';
+import { type PgKey, pgKey } from '../pg-key.ts';
 import type { PgPool } from '../pool/index.ts';
 import { compareUtime, type Utime } from '../utime.ts';
 import { applyFields } from './apply.ts';
@@ -14,6 +18,34 @@ import {
 import { emptyOSDMapFields, type OSDMapFields, withMaxOsd } from './data.ts';
 import { OSD_IN, OSD_OUT, osdState, PRIMARY_AFFINITY_DEFAULT } from './flags.ts';
 import type { OSDMapIncremental } from './incremental.ts';
+import {
+  applyUpmap,
+  mapPg,
+  type PgMapping,
+  type PoolPlacement,
+  pgMappingNone,
+  placementSeed,
+  poolPlacement,
+  rawOsds,
+} from './placement.ts';
+
+/** Decoded CRUSH maps by their bytes, which maps of many epochs share. */
+const crushMaps = new WeakMap<Uint8Array, CrushMap>();
+
+function crushOf(bytes: Uint8Array): CrushMap {
+  let crush = crushMaps.get(bytes);
+  if (crush === undefined) {
+    crush = bytes.length === 0 ? new CrushMap() : decodeCrushMap(bytes);
+    crushMaps.set(bytes, crush);
+  }
+  return crush;
+}
+
+/** Receivers that have these get the CRUSH map as it is kept; for others it is written anew. */
+const CRUSH_FORM_FEATURES = feature.CRUSH_TUNABLES5 | feature.SERVER_LUMINOUS;
+
+/** PGs whose mapping is remembered at most, for each map. */
+const MAPPINGS_MAX = 65536;
 
 /** Gives the class the fields as its own properties, without naming them all again. */
 const WithFields = class {
@@ -32,6 +64,8 @@ export class OSDMap extends WithFields {
   /** crc32c of the encoding it was decoded from; undefined for one made here. */
   readonly crc: number | undefined;
   #poolIds: Map<string, number> | undefined;
+  readonly #placements = new Map<number, PoolPlacement>();
+  readonly #mappings = new Map<PgKey, PgMapping>();
   #counts: { osds: number; up: number; in: number } | undefined;
 
   constructor(fields: Partial<OSDMapFields> = {}, crc?: number) {
@@ -70,7 +104,10 @@ export class OSDMap extends WithFields {
    * before Luminous.
    */
   encode(features = this.encodingFeatures): EncodedMap {
-    return encodeFields(this, features);
+    const crushBytes = hasFeature(features, CRUSH_FORM_FEATURES)
+      ? this.crushBytes
+      : encodeCrushMap(this.crush, features);
+    return encodeFields(this, features, crushBytes);
   }
 
   /** The next epoch's map. Throws RangeError where `inc` does not follow this map, DecodeError where a map inside it is broken. */
@@ -78,7 +115,64 @@ export class OSDMap extends WithFields {
     if (inc.epoch !== this.epoch + 1) throw new RangeError(`incremental ${inc.epoch} on a map of epoch ${this.epoch}`);
     if (inc.epoch !== 1 && inc.fsid !== this.fsid) throw new RangeError(`incremental of cluster ${inc.fsid}`);
     if (inc.fullMap.length > 0) return OSDMap.decode(inc.fullMap);
-    return new OSDMap(applyFields(this.fields, inc, () => true));
+    return new OSDMap(applyFields(this.fields, inc, (bytes, id) => crushOf(bytes).classNames.has(id)));
+  }
+
+  /** The CRUSH map. Shared between maps: not to be changed; decode `crushBytes` for one to edit. */
+  get crush(): CrushMap {
+    return crushOf(this.crushBytes);
+  }
+
+  /** Where an object's PG is: its hash, or that of its locator key, folded to the pool's PGs; undefined where there is no such pool. */
+  objectToPg(poolId: number, name: string, locator: { key?: string; namespace?: string } = {}): PgId | undefined {
+    const pool = this.pools.get(poolId);
+    if (pool === undefined) return undefined;
+    const key = locator.key === undefined || locator.key === '' ? name : locator.key;
+    return { pool: poolId, seed: pool.rawPgToPg(pool.hashKey(key, locator.namespace)) };
+  }
+
+  /**
+   * Where the PG's copies are. `pg.seed` may be an unfolded hash. All is empty and -1 where there is no such pool. Remembered for
+   * later calls; the result must not be changed.
+   */
+  pgToUpActing(pg: PgId): PgMapping {
+    const placement = this.placementOf(pg.pool);
+    if (placement === undefined) return pgMappingNone;
+    const seed = placement.pool.rawPgToPg(pg.seed);
+    const key = pgKey(pg.pool, seed);
+    let mapping = this.#mappings.get(key);
+    if (mapping === undefined) {
+      mapping = mapPg(this, placement, seed);
+      if (this.#mappings.size >= MAPPINGS_MAX) this.#mappings.clear();
+      this.#mappings.set(key, mapping);
+    }
+    return mapping;
+  }
+
+  /** What all PGs of a pool share in placement; undefined where there is no such pool. */
+  placementOf(poolId: number): PoolPlacement | undefined {
+    let placement = this.#placements.get(poolId);
+    if (placement === undefined) {
+      const pool = this.pools.get(poolId);
+      if (pool === undefined) return undefined;
+      placement = poolPlacement(this.crush, poolId, pool);
+      this.#placements.set(poolId, placement);
+    }
+    return placement;
+  }
+
+  /** What CRUSH says of a PG before exceptions and states (pg_to_raw_osds). */
+  pgToRawOsds(pg: PgId): number[] {
+    const placement = this.placementOf(pg.pool);
+    if (placement === undefined) return [];
+    return rawOsds(this, placement, placementSeed(placement.pool, pg.pool, pg.seed));
+  }
+
+  /** The same with the exceptions of upmaps (pg_to_raw_upmap). */
+  pgToRawUpmap(pg: PgId): number[] {
+    const placement = this.placementOf(pg.pool);
+    if (placement === undefined) return [];
+    return applyUpmap(this, this.pgToRawOsds(pg), pgKey(pg.pool, placement.pool.rawPgToPg(pg.seed)));
   }
 
   /** The pool's id, or undefined. */

@@ -1,5 +1,6 @@
-import type { PgPool } from '../pool/index.ts';
-import { poolFlag } from '../pool/index.ts';
+import { type CrushMap, crushHash2, type Mapper, mapperOf, type Rule } from '../../crush/index.ts';
+import { pgKey } from '../pg-key.ts';
+import { type PgPool, poolFlag } from '../pool/index.ts';
 import { stableMod } from '../str-hash.ts';
 import type { OSDMapFields } from './data.ts';
 import type { UpmapItem } from './fields.ts';
@@ -8,13 +9,16 @@ import { OSD_OUT, osdState, PRIMARY_AFFINITY_DEFAULT, PRIMARY_AFFINITY_MAX } fro
 /** No OSD in a place of an erasure-coded set (CRUSH_ITEM_NONE). */
 export const CRUSH_ITEM_NONE = 0x7fffffff;
 
-/** What placement asks of a CRUSH map. */
-export interface PlacementRules {
-  /** Number of the rule `id` for pools of that type and size; -1: none. */
-  findRule(id: number, poolType: number, size: number): number;
-  /** Devices that rule `rule` gives for `x`; weights in 16.16 by device, choose_args of the pool. */
-  doRule(rule: number, x: number, size: number, weights: readonly number[], chooseArgs: number): number[];
-  hash2(a: number, b: number): number;
+/** Number of the rule that a pool's crush_rule means, for its type and size; -1: none. */
+export function findRule(crush: CrushMap, pool: PgPool): number {
+  const fits = (rule: Rule | undefined): boolean =>
+    rule !== undefined &&
+    rule.ruleset === pool.crushRule &&
+    rule.type === pool.type &&
+    rule.minSize <= pool.size &&
+    rule.maxSize >= pool.size;
+  // Nearly always a rule's ruleset is its number.
+  return fits(crush.rules[pool.crushRule]) ? pool.crushRule : crush.rules.findIndex(fits);
 }
 
 /** Where a PG's copies are, and which of them leads. */
@@ -36,14 +40,9 @@ type Fields = Pick<
 >;
 
 /** The placement seed that CRUSH gets for a PG (raw_pg_to_pps). */
-export function placementSeed(
-  rules: Pick<PlacementRules, 'hash2'>,
-  pool: PgPool,
-  poolId: number,
-  seed: number,
-): number {
+export function placementSeed(pool: PgPool, poolId: number, seed: number): number {
   const folded = stableMod(seed, pool.pgpNum, pool.pgpNumMask);
-  return pool.hasFlag(poolFlag.HASHPSPOOL) ? rules.hash2(folded, poolId) >>> 0 : (folded + poolId) >>> 0;
+  return pool.hasFlag(poolFlag.HASHPSPOOL) ? crushHash2(folded, poolId) : (folded + poolId) >>> 0;
 }
 
 function exists(map: Fields, osd: number): boolean {
@@ -61,12 +60,26 @@ function filterSet(pool: PgPool, osds: readonly number[], keep: (osd: number) =>
   return osds.map((osd) => (keep(osd) ? osd : CRUSH_ITEM_NONE));
 }
 
+/** A pool as placement sees it: what is the same for all its PGs is found once. */
+export interface PoolPlacement {
+  readonly id: number;
+  readonly pool: PgPool;
+  readonly mapper: Mapper;
+  /** -1: none, all its PGs are empty. */
+  readonly rule: number;
+}
+
+export function poolPlacement(crush: CrushMap, id: number, pool: PgPool): PoolPlacement {
+  return { id, pool, mapper: mapperOf(crush), rule: findRule(crush, pool) };
+}
+
 /** What CRUSH says, without OSDs that do not exist. */
-export function rawOsds(map: Fields, rules: PlacementRules, pool: PgPool, poolId: number, pps: number): number[] {
-  const rule = rules.findRule(pool.crushRule, pool.type, pool.size);
+export function rawOsds(map: Fields, { id, pool, mapper, rule }: PoolPlacement, pps: number): number[] {
   if (rule < 0) return [];
-  const raw = rules.doRule(rule, pps, pool.size, map.osdWeight, poolId);
-  return filterSet(pool, raw, (osd) => exists(map, osd));
+  const raw = mapper.doRule(rule, pps, pool.size, map.osdWeight, id);
+  // Mostly all exist, and then there is nothing to copy.
+  for (const osd of raw) if (!exists(map, osd)) return filterSet(pool, raw, (other) => exists(map, other));
+  return raw;
 }
 
 export function pickPrimary(osds: readonly number[]): number {
@@ -106,14 +119,7 @@ export function rawToUp(map: Fields, pool: PgPool, raw: readonly number[]): numb
 }
 
 /** Chooses the primary by affinity; in replicated pools it is moved to the front of `osds`. */
-export function applyPrimaryAffinity(
-  map: Fields,
-  rules: Pick<PlacementRules, 'hash2'>,
-  pool: PgPool,
-  pps: number,
-  osds: number[],
-  primary: number,
-): number {
+export function applyPrimaryAffinity(map: Fields, pool: PgPool, pps: number, osds: number[], primary: number): number {
   const affinity = map.primaryAffinity;
   if (affinity.length === 0) return primary;
   const plain = osds.every((osd) => osd === CRUSH_ITEM_NONE || affinity[osd] === PRIMARY_AFFINITY_DEFAULT);
@@ -123,7 +129,7 @@ export function applyPrimaryAffinity(
     if (osd === CRUSH_ITEM_NONE) continue;
     const a = affinity[osd] ?? PRIMARY_AFFINITY_DEFAULT;
     // Seed and OSD decide, so that a fraction of its PGs passes it by. The first refused stays as a fallback.
-    const refused = a < PRIMARY_AFFINITY_MAX && rules.hash2(pps, osd) >>> 16 >= a;
+    const refused = a < PRIMARY_AFFINITY_MAX && crushHash2(pps, osd) >>> 16 >= a;
     if (!refused) {
       position = i;
       break;
@@ -147,20 +153,15 @@ export function tempOsds(map: Fields, pool: PgPool, key: number): { acting: numb
   return { acting, primary };
 }
 
-/** Up and acting of the PG `seed` (already below pg_num) of a pool. */
-export function mapPg(
-  map: Fields,
-  rules: PlacementRules,
-  pool: PgPool,
-  poolId: number,
-  seed: number,
-  key: number,
-): PgMapping {
+/** Up and acting of the PG `seed`, which is below pg_num. */
+export function mapPg(map: Fields, placement: PoolPlacement, seed: number): PgMapping {
+  const { id, pool } = placement;
+  const key = pgKey(id, seed);
   const temp = tempOsds(map, pool, key);
-  const pps = placementSeed(rules, pool, poolId, seed);
-  const raw = applyUpmap(map, rawOsds(map, rules, pool, poolId, pps), key);
+  const pps = placementSeed(pool, id, seed);
+  const raw = applyUpmap(map, rawOsds(map, placement, pps), key);
   const up = rawToUp(map, pool, raw);
-  const upPrimary = applyPrimaryAffinity(map, rules, pool, pps, up, pickPrimary(up));
+  const upPrimary = applyPrimaryAffinity(map, pool, pps, up, pickPrimary(up));
   if (temp.acting.length > 0) return { up, upPrimary, acting: temp.acting, actingPrimary: temp.primary };
   return { up, upPrimary, acting: up, actingPrimary: temp.primary === -1 ? upPrimary : temp.primary };
 }
