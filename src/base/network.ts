@@ -8,6 +8,13 @@ export interface Endpoint {
 export interface SocketHandler {
   /** Bytes arrived. The handler may keep `chunk` (it is not reused). */
   data(chunk: Uint8Array): void;
+  /**
+   * Where the next bytes are wanted, for a handler that is in the middle of something large: a socket that can puts them there and calls
+   * `filled` instead of `data`, which saves a copy. Undefined: nowhere in particular. A socket may ignore it.
+   */
+  target?(): Uint8Array | undefined;
+  /** `length` bytes were put at the start of what `target` last gave. */
+  filled?(length: number): void;
   /** Output that `write` reported as backed up has drained. */
   drain(): void;
   /** The connection is gone; nothing further is called. `error` is absent for an orderly end. */

@@ -147,6 +147,9 @@ export class CrushMap {
   chooseArgs = new Map<number, Map<number, ChooseArg>>();
 
   #generation = 0;
+  #idsByName = new Map<string, number>();
+  /** The names that `#idsByName` was made of. */
+  #namedItems: Map<number, string> | undefined;
 
   constructor() {
     this.tunables = {
@@ -169,6 +172,50 @@ export class CrushMap {
 
   bucket(id: number): Bucket | undefined {
     return id < 0 ? this.buckets[-1 - id] : undefined;
+  }
+
+  /** Id of a device or bucket by name; undefined where there is none. Of several with one name the highest id. */
+  itemId(name: string): number | undefined {
+    if (this.#namedItems !== this.itemNames) {
+      this.#idsByName = inverse(this.itemNames);
+      this.#namedItems = this.itemNames;
+    }
+    return this.#idsByName.get(name);
+  }
+
+  /** Gives an item a name. Names are unique by the callers' care. */
+  setItemName(id: number, name: string): void {
+    this.itemNames.set(id, name);
+    this.#namedItems = undefined;
+  }
+
+  deleteItemName(id: number): void {
+    this.itemNames.delete(id);
+    this.#namedItems = undefined;
+  }
+
+  typeId(name: string): number | undefined {
+    return inverse(this.typeNames).get(name);
+  }
+
+  ruleId(name: string): number | undefined {
+    return inverse(this.ruleNames).get(name);
+  }
+
+  classId(name: string): number | undefined {
+    return inverse(this.classNames).get(name);
+  }
+
+  /** Name of the device class of an item. */
+  className(item: number): string | undefined {
+    const id = this.itemClasses.get(item);
+    return id === undefined ? undefined : this.classNames.get(id);
+  }
+
+  /** Whether an item is a bucket's shadow, which holds one class's devices only: its name has a `~`. */
+  isShadow(id: number): boolean {
+    const name = this.itemNames.get(id);
+    return name !== undefined && !isValidName(name);
   }
 
   setTunables(name: TunablesProfile): void {
@@ -197,4 +244,18 @@ export class CrushMap {
   chooseArgsFor(pool: number): ReadonlyMap<number, ChooseArg> | undefined {
     return this.chooseArgs.get(pool) ?? this.chooseArgs.get(DEFAULT_CHOOSE_ARGS);
   }
+}
+
+function inverse(names: ReadonlyMap<number, string>): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (const [id, name] of names) {
+    const known = ids.get(name);
+    if (known === undefined || id > known) ids.set(name, id);
+  }
+  return ids;
+}
+
+/** What users may name items, types and classes: letters, digits, `-`, `_` and `.`. */
+export function isValidName(name: string): boolean {
+  return /^[-_.0-9A-Za-z]+$/.test(name);
 }

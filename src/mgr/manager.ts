@@ -27,7 +27,6 @@ import {
   type EntityAddrVec,
   entityType,
   type HealthCheckMap,
-  healthCheckMap,
   healthStatus,
   type MgrMap,
   mgrMap,

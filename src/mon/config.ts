@@ -41,7 +41,7 @@ const historyHeader = plain('ConfigChangeSet', { stamp: utime, name: string });
 
 export interface ConfigPlaces {
   /** Where an entity stands in the crush tree, and its device class. */
-  place(entity: AuthName): EntityPlace;
+  place(entity: AuthName, hostname: string): EntityPlace;
   /** Rank of a mask among others, see ConfigMap.forEntity. */
   precision(mask: OptionMask): number;
   /** An option of a manager module, `mgr/balancer/mode`. */
@@ -105,9 +105,10 @@ export class ConfigMonitor extends Service {
     }
   }
 
-  /** Effective stored options of an entity, by name. */
-  valuesFor(entity: AuthName): Map<string, string> {
-    const chosen = this.#map.forEntity(this.#places.place(entity), (mask) => this.#places.precision(mask));
+  /** Effective stored options of an entity, by name. `hostname` tells where a client runs. */
+  valuesFor(entity: AuthName, hostname = ''): Map<string, string> {
+    const place = this.#places.place(entity, hostname);
+    const chosen = this.#map.forEntity(place, (mask) => this.#places.precision(mask));
     return new Map([...chosen].map(([name, { option }]) => [name, option.value]));
   }
 
@@ -271,7 +272,7 @@ export class ConfigMonitor extends Service {
       const who = args.str('who');
       const entity = parseAuthName(who) ?? parseAuthName(`${who}.`);
       if (entity === undefined) return failure('EINVAL', `unrecognized entity '${who}'`);
-      const chosen = this.#map.forEntity(this.#places.place(entity), (mask) => this.#places.precision(mask));
+      const chosen = this.#map.forEntity(this.#places.place(entity, ''), (mask) => this.#places.precision(mask));
       const name = args.optionalStr('key');
       if (name !== undefined) return this.#getOne(entity, name, chosen.get(name)?.option.value);
       const table = configTable();

@@ -99,6 +99,17 @@ export class KvMonitor extends Service {
     return bytes === undefined ? undefined : decodeChange(bytes);
   }
 
+  /** What changed below a prefix from version `from` on; undefined where that is not kept any more. */
+  changesSince(from: number, prefix: string): KvChange | undefined {
+    const changes: KvChange = new Map();
+    for (let v = from; v <= this.version; v++) {
+      const change = this.changeOf(v);
+      if (change === undefined) return undefined;
+      for (const [key, value] of change) if (key.startsWith(prefix)) changes.set(key, value);
+    }
+    return changes;
+  }
+
   /** Largest value taken, in bytes, and the commands. */
   registerCommands(commands: CommandRegistry, entrySize_max: () => number): void {
     const get = commands.read.bind(commands);

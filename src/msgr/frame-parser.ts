@@ -21,6 +21,8 @@ import { FrameError } from './frame-error.ts';
 
 const CRC_SEED = 0xffffffff;
 const CRC_PORTABLE_MAX = 128;
+/** Less than this is better read together with what follows, and copied. */
+const TARGET_MIN = 16 * 1024;
 const EMPTY = new Uint8Array(0);
 const TWO_32 = 0x1_0000_0000;
 
@@ -174,6 +176,22 @@ export class FrameParser {
     this.#gather = undefined;
   }
 
+  /** Where the next bytes belong, while a large frame is being gathered; {@link filled} then says how many are there. */
+  target(): Uint8Array | undefined {
+    if (this.#gather === undefined || this.#stage !== 'body' || this.#backlog.length > 0 || this.#paused) return undefined;
+    if (this.#need - this.#gathered < TARGET_MIN) return undefined;
+    return this.#gather.subarray(this.#gathered, this.#need);
+  }
+
+  /** `length` bytes were put at the start of what {@link target} gave. */
+  filled(length: number): void {
+    if (this.#closed) return;
+    this.#gathered += length;
+    if (this.#gathered < this.#need) return;
+    this.#gatherComplete();
+    this.#run();
+  }
+
   push(chunk: Uint8Array): void {
     if (this.#closed || chunk.length === 0) return;
     this.#backlog.push(chunk);
@@ -221,8 +239,12 @@ export class FrameParser {
     this.#gather.set(part, this.#gathered);
     this.#gathered += take;
     this.#advance(chunk, take);
-    if (this.#gathered < this.#need) return;
+    if (this.#gathered === this.#need) this.#gatherComplete();
+  }
+
+  #gatherComplete(): void {
     const whole = this.#gather;
+    invariant(whole !== undefined && this.#gathered === this.#need, 'gathered more than a frame');
     this.#gather = undefined;
     this.#complete(whole, 0);
   }

@@ -56,7 +56,7 @@ const noParts: readonly Uint8Array[] = [];
 export class FrameWriter {
   /** Bytes appended since the last {@link FrameWriter.take}. */
   bytes = 0;
-  #slab = new Uint8Array(SLAB_LENGTH);
+  #slab: Uint8Array = Buffer.allocUnsafeSlow(SLAB_LENGTH);
   #view = new DataView(this.#slab.buffer);
   #at = 0;
   /** Start of what is in the slab and not yet in `#out`. */
@@ -255,7 +255,7 @@ export class FrameWriter {
   #reserve(length: number): number {
     if (this.#at + length > SLAB_LENGTH) {
       this.#cut();
-      this.#slab = new Uint8Array(SLAB_LENGTH);
+      this.#slab = Buffer.allocUnsafeSlow(SLAB_LENGTH);
       this.#view = new DataView(this.#slab.buffer);
       this.#at = 0;
       this.#start = 0;

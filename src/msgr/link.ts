@@ -149,6 +149,19 @@ export class Link implements FrameSink, SocketHandler {
     this.#guarded(chunk);
   }
 
+  target(): Uint8Array | undefined {
+    return this.parser.target();
+  }
+
+  filled(length: number): void {
+    this.lastActive_ms = this.#context.monotonic();
+    try {
+      this.parser.filled(length);
+    } catch (error) {
+      this.#caught(error);
+    }
+  }
+
   drain(): void {
     this.isBackedUp = false;
     this.owner.linkDrained(this);
@@ -192,9 +205,13 @@ export class Link implements FrameSink, SocketHandler {
       if (chunk === undefined) this.parser.resume();
       else this.parser.push(chunk);
     } catch (error) {
-      if (error instanceof FrameError || error instanceof DecodeError) this.#fail(error.message, true);
-      else throw error;
+      this.#caught(error);
     }
+  }
+
+  #caught(error: unknown): void {
+    if (!(error instanceof FrameError || error instanceof DecodeError)) throw error;
+    this.#fail(error.message, true);
   }
 
   #fail(reason: string, isBad: boolean): void {

@@ -1,4 +1,4 @@
-import { createServer, type Socket as NetSocket, connect as netConnect } from 'node:net';
+import { createServer, Socket as NetSocket, type SocketConstructorOpts } from 'node:net';
 import {
   type Endpoint,
   invariant,
@@ -11,6 +11,20 @@ import {
 /** Buffers below this are gathered into one before they go to the kernel: cheaper than one iovec each. */
 const GATHER_MAX = 16 * 1024;
 
+/** Room for reads where the handler names no place: grows for sockets that fill it. Views of it keep all of it in memory, so not too far. */
+const READ_LENGTH_MIN = 8 * 1024;
+const READ_LENGTH_MAX = 64 * 1024;
+/** Less room than this at the end of a read buffer is not worth a system call. */
+const READ_ROOM_MIN = 4 * 1024;
+
+/** What node:net's sockets read into: `onread` of their constructor spares a buffer and the stream machinery for each read. */
+interface ReadPlace {
+  /** Gives the buffer of the next read. */
+  buffer(): Uint8Array;
+  /** `length` bytes were read into it. */
+  callback(length: number, buffer: Uint8Array): boolean;
+}
+
 class TcpSocket implements Socket {
   handler: SocketHandler | undefined;
   readonly local: Endpoint;
@@ -18,12 +32,13 @@ class TcpSocket implements Socket {
   readonly #socket: NetSocket;
   #error: Error | undefined;
 
-  constructor(socket: NetSocket) {
+  /** `place` is what `socket` was made with. */
+  constructor(socket: NetSocket, place: SocketReads) {
     this.#socket = socket;
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    place.owner = this;
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.handler?.data(chunk));
     socket.on('drain', () => this.handler?.drain());
     socket.on('error', (error) => {
       this.#error = error;
@@ -92,19 +107,67 @@ function gather(buffers: readonly Uint8Array[], start: number, end: number, leng
   return joined;
 }
 
-const SOCKET_OPTIONS = { highWaterMark: 1024 * 1024, allowHalfOpen: true } as const;
+/** Where a socket's reads go: into what its handler asks for, else into a buffer of its own, one after another. */
+class SocketReads implements ReadPlace {
+  owner: TcpSocket | undefined;
+  #room = new Uint8Array(0);
+  #at = 0;
+  #length = READ_LENGTH_MIN;
+  #isTarget = false;
+
+  readonly buffer = (): Uint8Array => {
+    const target = this.owner?.handler?.target?.();
+    if (target !== undefined) {
+      this.#isTarget = true;
+      return target;
+    }
+    this.#isTarget = false;
+    if (this.#room.length - this.#at < READ_ROOM_MIN) {
+      this.#room = Buffer.allocUnsafeSlow(this.#length);
+      this.#at = 0;
+    }
+    return this.#at === 0 ? this.#room : this.#room.subarray(this.#at);
+  };
+
+  readonly callback = (length: number, buffer: Uint8Array): boolean => {
+    const handler = this.owner?.handler;
+    if (this.#isTarget) {
+      handler?.filled?.(length);
+      return true;
+    }
+    this.#at += length;
+    if (length === buffer.length && this.#length < READ_LENGTH_MAX) this.#length *= 2;
+    handler?.data(new Uint8Array(buffer.buffer, buffer.byteOffset, length));
+    return true;
+  };
+}
+
+/** `allowHalfOpen`: what was written before the peer's end still leaves. */
+const SOCKET_OPTIONS = { writableHighWaterMark: 1024 * 1024, allowHalfOpen: true } as const;
+
+/** `handle`: an accepted connection's, which node:net gives no `onread` of itself. */
+function makeSocket(reads: SocketReads, handle?: unknown): NetSocket {
+  const options = { ...SOCKET_OPTIONS, onread: { buffer: reads.buffer, callback: reads.callback } };
+  return new NetSocket((handle === undefined ? options : { ...options, handle }) as unknown as SocketConstructorOpts);
+}
 
 /** TCP of the operating system. */
 export const tcpNetwork: Network = {
   listen(at, onSocket) {
     return new Promise<Listener>((resolve, reject) => {
-      const server = createServer(SOCKET_OPTIONS, (socket) => {
+      const server = createServer({ pauseOnConnect: true }, (accepted) => {
         // The peer may be gone already; its address then is too.
-        if (socket.remoteAddress === undefined) {
-          socket.destroy();
+        if (accepted.remoteAddress === undefined) {
+          accepted.destroy();
           return;
         }
-        onSocket(new TcpSocket(socket));
+        const inner = accepted as unknown as { _handle: unknown };
+        const handle = inner._handle;
+        inner._handle = null;
+        accepted.destroy();
+        const reads = new SocketReads();
+        const socket = makeSocket(reads, handle);
+        onSocket(new TcpSocket(socket, reads));
       });
       server.once('error', reject);
       server.listen({ host: at.host, port: at.port, backlog: 512 }, () => {
@@ -120,7 +183,9 @@ export const tcpNetwork: Network = {
 
   connect(to, onConnected, onFailed) {
     let settled = false;
-    const socket = netConnect({ ...SOCKET_OPTIONS, host: to.host, port: to.port, noDelay: true });
+    const reads = new SocketReads();
+    const socket = makeSocket(reads);
+    socket.connect({ host: to.host, port: to.port });
     const failed = (error: Error): void => {
       if (settled) return;
       settled = true;
@@ -131,7 +196,7 @@ export const tcpNetwork: Network = {
       if (settled) return;
       settled = true;
       socket.off('error', failed);
-      onConnected(new TcpSocket(socket));
+      onConnected(new TcpSocket(socket, reads));
     });
     return {
       cancel() {

@@ -81,8 +81,10 @@ export class MemoryData {
   /** Zeros the range; whole blocks become holes. Grows the size. */
   zero(offset: number, length: number): void {
     if (length === 0) return;
-    this.#clear(offset, length);
-    this.size = Math.max(this.size, offset + length);
+    // The end of the object counts as the end of a block: nothing is in it beyond.
+    const end = offset + length;
+    this.#clear(offset, (end >= this.size ? roundUp(end) : end) - offset);
+    this.size = Math.max(this.size, end);
   }
 
   #clear(offset: number, length: number): void {

@@ -2,3 +2,4 @@ export * from './hit-set.ts';
 export * from './merge-meta.ts';
 export * from './opts.ts';
 export * from './pg-pool.ts';
+export * from './dump.ts';
