@@ -122,7 +122,7 @@ test('odd operations are answered with an errno', async () => {
 test('odd commands are answered with an errno and a sentence', async () => {
   for (const [args, code] of [
     [['osd', 'pool', 'create', ''], 22],
-    [['osd', 'pool', 'create', 'x', '-5'], 22],
+    [['osd', 'pool', 'create', 'x', '-5'], 2],
     [['osd', 'pool', 'create', 'x', '99999999'], 34],
     [['osd', 'pool', 'set', 'p', 'size', '99'], 22],
     [['osd', 'pool', 'set', 'nowhere', 'size', '2'], 2],

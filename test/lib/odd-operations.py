@@ -19,7 +19,8 @@ def fails_with(code, fn, *args):
     raise SystemExit('%r%r went through' % (fn, args))
 
 
-assert io.read('o', 0, 0) in (b'', b'content')
+# Length 0 means all there is, for which this buffer has no room.
+fails_with(errno.ERANGE, io.read, 'o', 0, 0)
 assert io.read('o', 10, 1 << 40) == b''
 fails_with(errno.EFBIG, io.write, 'o', b'x', (1 << 63) - 1)
 fails_with(errno.EFBIG, io.write, 'o', b'x', 1 << 40)
@@ -27,7 +28,9 @@ fails_with(errno.EFBIG, io.trunc, 'o', 1 << 62)
 fails_with(errno.ENAMETOOLONG, io.write_full, 'n' * 3000, b'x')
 fails_with(errno.ENAMETOOLONG, io.set_xattr, 'o', 'x' * 1000000, b'1')
 fails_with(errno.ENODATA, io.get_xattr, 'o', 'nothing')
-fails_with(errno.EOPNOTSUPP, io.execute, 'o', 'no_such_class', 'method', b'')
+# Not among osd_class_load_list, so not permitted; a class that is, but is not there yet, is not supported.
+fails_with(errno.EPERM, io.execute, 'o', 'no_such_class', 'method', b'')
+fails_with(errno.EOPNOTSUPP, io.execute, 'o', 'rgw', 'no_such_method', b'')
 
 
 def compound(count):
@@ -51,7 +54,7 @@ def zero(offset, length):
 
 
 zero(0, 0)
-zero(1 << 30, 1)
+fails_with(errno.EFBIG, zero, 1 << 30, 1)
 zero(3, 2)
 assert io.read('o') == b'con\0\0nt', io.read('o')
 
