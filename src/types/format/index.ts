@@ -10,3 +10,4 @@ export {
 } from './formatter.ts';
 export { formatBytes, formatFixed, formatG, formatSi, formatWeight } from './number.ts';
 export { type Align, TextTable } from './table.ts';
+export { formatTimespan } from './timespan.ts';

@@ -5,6 +5,8 @@ export {
   osdMapEncodingFeatures,
 } from './codec.ts';
 export type { OSDMapFields } from './data.ts';
+export * from './dump.ts';
+export * from './features.ts';
 export {
   type Blocklist,
   type BlocklistEntry,
@@ -25,3 +27,4 @@ export {
   placementSeed,
 } from './placement.ts';
 export { type OsdInfo, type OsdXinfo, osdInfo, osdInfoNone, osdXinfo, osdXinfoNone } from './records.ts';
+export * from './tree.ts';

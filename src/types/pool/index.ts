@@ -1,5 +1,5 @@
+export * from './dump.ts';
 export * from './hit-set.ts';
 export * from './merge-meta.ts';
 export * from './opts.ts';
 export * from './pg-pool.ts';
-export * from './dump.ts';
