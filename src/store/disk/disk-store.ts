@@ -1,0 +1,802 @@
+import {
+  type Clock,
+  crc32c,
+  type Disk,
+  type DiskFile,
+  type Entropy,
+  invariant,
+  type TimerHandle,
+} from '../../base/index.ts';
+import { decodeFromBytes, encodeToBytes } from '../../encoding/index.ts';
+import { type Ghobject, ghobjectMin } from '../../types/index.ts';
+import { type CollectionId, type ObjectStat, type ObjectStore, StoreError, type StoreStats } from '../api.ts';
+import { byteStringToBytes, bytesToByteString, fromByteString, toByteString } from '../byte-string.ts';
+import { TransactionChecker } from '../check.ts';
+import { compareCollectionIds } from '../collection-id.ts';
+import { listRanges } from '../listing.ts';
+import { collectionHolds, collectionRanges, fromSortKey, type SortKey } from '../object-key.ts';
+import type { Transaction } from '../transaction.ts';
+import { BlockAllocator } from './allocator.ts';
+import { Applier, type RecordedWrite } from './apply.ts';
+import { Checkpointer } from './checkpoint.ts';
+import { CommitQueue, type DirectState, StoreCore } from './core.ts';
+import { corruption, ObjectData, readBuffer } from './data.ts';
+import {
+  BLOCK_SIZE,
+  CRC_SEED,
+  FORMAT_FILE,
+  FORMAT_NAME,
+  FORMAT_VERSION,
+  keys,
+  NO_BLOCK,
+  pageOfKey,
+  SEGMENT_BLOCKS,
+  SEGMENT_SHIFT,
+  type Superblock,
+  superblock,
+} from './format.ts';
+import { KeySpace } from './keyspace.ts';
+import { Log } from './log.ts';
+import type { Onode } from './onode.ts';
+import { type DiskStoreOptions, diskStoreDefaults } from './options.ts';
+import { recordLength, writeRecord } from './record.ts';
+import { replayLog } from './replay.ts';
+
+/** Reads up to this long are done at once where reads have been quick. */
+const SYNC_READ_MAX = 64 * 1024;
+const READ_RETRIES = 3;
+
+/** What a store needs of the world. */
+export interface StoreEnvironment {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+}
+
+interface Mounted {
+  readonly core: StoreCore;
+  readonly data: ObjectData;
+  readonly applier: Applier;
+  readonly checkpointer: Checkpointer;
+  readonly checker: TransactionChecker;
+  readonly log: Log;
+  readonly logFile: DiskFile;
+  readonly commits: CommitQueue;
+}
+
+/**
+ * The durable store: a redo log, a block file and an ordered database in one directory.
+ *
+ * A transaction changes the state in memory at once and is appended to the log; one sync makes all durable that came while the one
+ * before it ran. Checkpoints bring the changes into block file and database in the background; docs/store-format.md has the whole
+ * picture, docs/decisions/store.md the reasons.
+ */
+export class DiskStore implements ObjectStore {
+  readonly #env: StoreEnvironment;
+  readonly #path: string;
+  readonly #options: DiskStoreOptions;
+  #super: Superblock | undefined;
+  #mounted: Mounted | undefined;
+  #failure: StoreError | undefined;
+  #timer: TimerHandle | undefined;
+  /** Blocks and long-write bytes that the transactions being checked would take. */
+  #wantedBlocks = 0;
+  #directBytes = 0;
+  #trimTo = 0;
+  /** Average of what a short read took lately, in microseconds; decides whether the next may block. */
+  #readTime_us = 0;
+  #reads = 0;
+
+  constructor(env: StoreEnvironment, path: string, options: Partial<DiskStoreOptions> = {}) {
+    this.#env = env;
+    this.#path = path;
+    this.#options = { ...diskStoreDefaults, ...options };
+  }
+
+  // --- life -------------------------------------------------------------------------------------------------------------------
+
+  async mkfs(fsid: string): Promise<void> {
+    const { disk, entropy } = this.#env;
+    disk.makeDirectory(this.#path);
+    if (disk.exists(this.#file(FORMAT_FILE))) {
+      throw new StoreError('invalid', `${this.#path} holds a store already; remove it first to make a new one`);
+    }
+    const { size, logCapacity } = this.#options;
+    if (size % BLOCK_SIZE !== 0 || size < 1024 * BLOCK_SIZE || size / BLOCK_SIZE >= NO_BLOCK) {
+      throw new StoreError(
+        'invalid',
+        `a block file of ${size} bytes: wants a multiple of ${BLOCK_SIZE}, 4 MiB to 16 TiB`,
+      );
+    }
+    if (logCapacity % BLOCK_SIZE !== 0 || logCapacity < 64 * BLOCK_SIZE) {
+      throw new StoreError(
+        'invalid',
+        `a log of ${logCapacity} bytes: wants a multiple of ${BLOCK_SIZE}, 256 KiB or more`,
+      );
+    }
+    // What an mkfs that did not finish left behind.
+    for (const name of ['kv', 'kv-lock', 'log', 'block'])
+      if (disk.exists(this.#file(name))) disk.remove(this.#file(name));
+    const block = disk.openFile(this.#file('block'), { create: true });
+    block.truncateSync(size);
+    block.syncSync();
+    block.close();
+    const log = disk.openFile(this.#file('log'), { create: true });
+    log.syncSync();
+    log.close();
+    const kv = disk.openKv(this.#file('kv'));
+    const value: Superblock = {
+      version: FORMAT_VERSION,
+      fsid,
+      storeId: (BigInt(entropy.u32()) << 32n) | BigInt(entropy.u32()),
+      blockCount: size / BLOCK_SIZE,
+      logCapacity,
+      seq: 0,
+      logStart: 0,
+      logEpoch: 1,
+      batchNumber: 1,
+      nidNext: 1,
+    };
+    kv.commitSync([{ kind: 'put', key: byteStringToBytes(keys.superblock), value: encodeToBytes(superblock, value) }]);
+    kv.close();
+    this.setMeta('fsid', fsid);
+    // Last: a store without it was never finished.
+    this.#writeText(FORMAT_FILE, `${FORMAT_NAME} ${FORMAT_VERSION}`);
+  }
+
+  #checkVersion(): void {
+    const text = this.#readText(FORMAT_FILE);
+    if (text === undefined) throw new StoreError('invalid', `${this.#path} holds no store; make one with mkfs`);
+    const [name, version] = text.split(' ');
+    if (name !== FORMAT_NAME) {
+      throw new StoreError(
+        'version',
+        `${this.#path} holds a store of type "${text}", this program uses ${FORMAT_NAME}`,
+      );
+    }
+    if (!(Number(version) <= FORMAT_VERSION)) {
+      throw new StoreError(
+        'version',
+        `${this.#path} was written by a newer version (format ${version}, this program knows ${FORMAT_VERSION}): use that one`,
+      );
+    }
+  }
+
+  async mount(): Promise<void> {
+    if (this.#mounted !== undefined) throw new StoreError('invalid', 'the store is mounted already');
+    this.#checkVersion();
+    const { disk, clock } = this.#env;
+    const kv = disk.openKv(this.#file('kv'));
+    const stored = kv.get(byteStringToBytes(keys.superblock));
+    if (stored === undefined) throw new StoreError('corrupt', `${this.#path}: the database has no superblock`);
+    const sb = decodeFromBytes(superblock, stored);
+    this.#super = sb;
+    const blocks = disk.openFile(this.#file('block'));
+    const logFile = disk.openFile(this.#file('log'));
+    const allocator = new BlockAllocator(sb.blockCount);
+    for (const [key, value] of kv.range(byteStringToBytes('A'), byteStringToBytes('B'))) {
+      allocator.loadPage(pageOfKey(bytesToByteString(key)), value);
+    }
+    for (const [key, value] of kv.range(byteStringToBytes('R'), byteStringToBytes('S'))) {
+      allocator.loadReferences(pageOfKey(bytesToByteString(key)), value);
+    }
+    const core = new StoreCore({
+      clock,
+      kv,
+      space: new KeySpace(kv),
+      blocks,
+      allocator,
+      nidNext: sb.nidNext,
+      seq: sb.seq,
+      cacheBytes: this.#options.cacheBytes,
+    });
+    for (const [key, value] of kv.range(byteStringToBytes('C'), byteStringToBytes('D'))) {
+      core.collections.set(bytesToByteString(key, 1), value[0]!);
+    }
+    const data = new ObjectData(core);
+    const directState: { current: DirectState | undefined } = { current: undefined };
+    const applier = new Applier(core, data, {
+      isDirect: (length) =>
+        length >= this.#options.directBytes ||
+        // Memory is short: let the data go now, whatever its size.
+        (length >= BLOCK_SIZE && core.unplaced * BLOCK_SIZE > 2 * this.#options.deferredBytes),
+      start: (runs, buffers) => this.#startDirect(runs, buffers, directState.current!),
+    });
+    this.#directState = directState;
+    const state = {
+      storeId: sb.storeId,
+      capacity: sb.logCapacity,
+      epoch: sb.logEpoch,
+      position: sb.logStart,
+      batchNumber: sb.batchNumber,
+    };
+    const end = replayLog(logFile, state, core, applier);
+    const commits = new CommitQueue();
+    const log = new Log(
+      logFile,
+      clock,
+      { ...state, epoch: sb.logEpoch + 1, position: end.position, batchNumber: end.batchNumber },
+      {
+        durable: (seq) => commits.logged(seq),
+        failed: (error) => this.#fail(error),
+        directSeq: () => commits.directSeq(core.seq),
+      },
+    );
+    const checker = new TransactionChecker({
+      collectionBits: (collection) => core.collections.get(collection),
+      exists: (_collection, object) => core.lookup(object).exists,
+      isEmptyExcept: (collection, gone) => this.#firstObject(collection, gone) === undefined,
+      write: (object, offset, length) => this.#checkWrite(object, offset, length),
+    });
+    const checkpointer = new Checkpointer({
+      core,
+      data,
+      superblock: (seq) => this.#encodeSuper(seq),
+      committed: () => this.#committed(),
+      failed: (error) => this.#fail(error),
+    });
+    this.#mounted = { core, data, applier, checkpointer, checker, log, logFile, commits };
+    // The log's new epoch becomes true before anything is written to it: what an earlier mount left beyond the end found by replay
+    // can then never be taken for this mount's.
+    if (core.generation.isClean) {
+      kv.commitSync([{ kind: 'put', key: byteStringToBytes(keys.superblock), value: this.#encodeSuper(core.seq) }]);
+    } else await this.#checkpoint();
+    core.pool.shrink(0);
+  }
+  #directState: { current: DirectState | undefined } = { current: undefined };
+
+  #encodeSuper(seq: number): Uint8Array {
+    const { core, log } = this.#mounted!;
+    const start = log.startAfter(seq);
+    this.#trimTo = start.position;
+    return encodeToBytes(superblock, {
+      ...this.#super!,
+      seq,
+      logStart: start.position,
+      logEpoch: this.#super!.logEpoch + 1,
+      batchNumber: start.batchNumber,
+      nidNext: core.nidNext,
+    });
+  }
+
+  #checkpoint(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) reject(this.#failure);
+      else {
+        this.#onFailed.push(reject);
+        this.#mounted!.checkpointer.start(() => {
+          this.#onFailed = this.#onFailed.filter((f) => f !== reject);
+          resolve();
+        });
+      }
+    });
+  }
+  #onFailed: ((error: Error) => void)[] = [];
+
+  #committed(): void {
+    const m = this.#mounted;
+    if (m === undefined) return;
+    m.log.trim(this.#trimTo);
+    m.core.pool.shrink(this.#options.deferredBytes / BLOCK_SIZE);
+    this.#maybeCheckpoint();
+  }
+
+  async umount(): Promise<void> {
+    const m = this.#mounted;
+    if (m === undefined) return;
+    if (this.#failure === undefined) {
+      await new Promise<void>((resolve, reject) => {
+        this.#onFailed.push(reject);
+        m.log.whenIdle(resolve);
+      });
+      while (m.core.frozen !== undefined || !m.core.generation.isClean) await this.#checkpoint();
+      // Data that is still on its way belongs to the generations just stored; every acknowledgement has been given by now.
+      invariant(m.commits.length === 0, 'transactions are left without acknowledgement', { count: m.commits.length });
+    }
+    this.close();
+  }
+
+  /** Ends at once, as a crash would, but for the handles. What was acknowledged is durable. */
+  close(): void {
+    const m = this.#mounted;
+    if (m === undefined) return;
+    if (this.#timer !== undefined) this.#env.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.#mounted = undefined;
+    m.log.close();
+    m.logFile.close();
+    m.core.blocks.close();
+    m.core.kv.close();
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    const failure = new StoreError('io', `the store at ${this.#path} failed: ${error.message}`);
+    this.#failure = failure;
+    for (const reject of this.#onFailed) reject(failure);
+    this.#onFailed = [];
+    const { onFailure } = this.#options;
+    if (onFailure !== undefined) onFailure(failure);
+    else {
+      this.#env.clock.defer(() => {
+        throw failure;
+      });
+    }
+  }
+
+  #file(name: string): string {
+    return `${this.#path}/${name}`;
+  }
+
+  #readText(name: string): string | undefined {
+    const bytes = this.#env.disk.readFile(this.#file(name));
+    return bytes === undefined ? undefined : new TextDecoder().decode(bytes).replace(/\n$/, '');
+  }
+
+  #writeText(name: string, text: string): void {
+    this.#env.disk.writeFileAtomic(this.#file(name), new TextEncoder().encode(`${text}\n`));
+  }
+
+  getMeta(key: string): string | undefined {
+    checkMetaKey(key);
+    return this.#readText(key);
+  }
+
+  setMeta(key: string, value: string): void {
+    checkMetaKey(key);
+    this.#writeText(key, value);
+  }
+
+  // --- transactions -----------------------------------------------------------------------------------------------------------
+
+  #need(): Mounted {
+    if (this.#mounted === undefined) throw new StoreError('invalid', 'the store is not mounted');
+    return this.#mounted;
+  }
+
+  queueTransactions(_collection: CollectionId, transactions: readonly Transaction[], onCommit?: () => void): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const m = this.#need();
+    const { core } = m;
+    this.#wantedBlocks = 0;
+    this.#directBytes = 0;
+    let isChecked = false;
+    try {
+      m.checker.check(transactions);
+      this.#checkSpace(m, transactions);
+      isChecked = true;
+      const seq = core.seq + 1;
+      const state: DirectState = { seq, writes: 0, durable: false };
+      this.#directState.current = state;
+      const direct: RecordedWrite[] = [];
+      for (let i = 0; i < transactions.length; i++) m.applier.apply(transactions[i]!, i, direct);
+      core.seq = seq;
+      // Before the record is appended: the batch's header says how far the data of such writes is known to be durable.
+      m.commits.add(seq, direct.length === 0 ? undefined : state, onCommit);
+      const length = recordLength(transactions, direct);
+      const { buffer, offset } = m.log.append(seq, length);
+      const written = writeRecord(buffer, offset, transactions, direct);
+      invariant(written === length, 'a record is not as long as reckoned', { written, length });
+    } catch (error) {
+      // Half applied: the state in memory is not one that the log leads to. Nothing of it may be acknowledged or stored.
+      if (isChecked) this.#fail(error as Error);
+      throw error;
+    } finally {
+      m.data.forgetPrefetched();
+    }
+    this.#maybeCheckpoint();
+  }
+
+  #checkWrite(object: Ghobject, offset: number, length: number): void {
+    const m = this.#mounted!;
+    if (length > 0) {
+      const blocks = Math.floor((offset + length - 1) / BLOCK_SIZE) - Math.floor(offset / BLOCK_SIZE) + 1;
+      this.#wantedBlocks += blocks;
+      if (length >= this.#options.directBytes) this.#directBytes += (blocks - 2) * BLOCK_SIZE;
+    }
+    if (((offset % BLOCK_SIZE) | ((offset + length) % BLOCK_SIZE)) === 0) return;
+    const o = m.core.lookup(object);
+    if (o.exists) {
+      try {
+        m.data.prefetch(o, offset, length);
+      } catch (error) {
+        throw explain(error);
+      }
+    }
+  }
+
+  #checkSpace(m: Mounted, transactions: readonly Transaction[]): void {
+    const { core } = m;
+    if (this.#wantedBlocks > 0) {
+      const left = core.allocator.free - core.unplaced - this.#options.reserveBlocks;
+      if (this.#wantedBlocks > left) {
+        // What was deleted becomes free with the next checkpoint.
+        if (core.allocator.pendingFree > 0 && core.frozen === undefined) m.checkpointer.start();
+        throw new StoreError(
+          'nospace',
+          `${this.#wantedBlocks * BLOCK_SIZE} bytes wanted, ${Math.max(0, left) * BLOCK_SIZE} left`,
+        );
+      }
+    }
+    let length = 0;
+    for (const tx of transactions) length += tx.payloadLength;
+    if (length - this.#directBytes > m.log.recordLength_max / 2) {
+      throw new StoreError(
+        'invalid',
+        `a transaction of ${length} bytes besides long writes is more than the log takes`,
+      );
+    }
+  }
+
+  #startDirect(runs: readonly { start: number; count: number }[], buffers: Uint8Array[][], state: DirectState): void {
+    const m = this.#mounted!;
+    const { core } = m;
+    const { generation } = core;
+    for (let i = 0; i < runs.length; i++) {
+      state.writes++;
+      generation.directWrites++;
+      core.blocks.write(buffers[i]!, runs[i]!.start * BLOCK_SIZE, (error) => {
+        if (error !== null) {
+          this.#fail(error);
+          return;
+        }
+        generation.directWrites--;
+        if (generation.directWrites === 0) generation.onDirectDone?.();
+        state.writes--;
+        if (state.writes > 0) return;
+        core.syncBlocks((failure) => {
+          if (failure !== null) {
+            this.#fail(failure);
+            return;
+          }
+          state.durable = true;
+          m.commits.run();
+        });
+      });
+    }
+  }
+
+  /** Starts a checkpoint where enough has gathered; else sees to it that one comes in time. */
+  #maybeCheckpoint(): void {
+    const m = this.#mounted;
+    if (m === undefined || this.#failure !== undefined || m.core.frozen !== undefined) return;
+    const { core, log } = m;
+    const { generation } = core;
+    const o = this.#options;
+    if (
+      core.unplaced * BLOCK_SIZE >= o.deferredBytes ||
+      generation.metaBytes >= o.metaBytes ||
+      generation.dirty.length >= 16_384 ||
+      log.used + log.waiting >= log.capacity * 0.4
+    ) {
+      m.checkpointer.start();
+      return;
+    }
+    if (this.#timer === undefined && !generation.isClean) {
+      this.#timer = this.#env.clock.setTimer(o.checkpointInterval_ms, () => {
+        this.#timer = undefined;
+        if (this.#mounted === m && m.core.frozen === undefined && this.#failure === undefined) m.checkpointer.start();
+      });
+    }
+  }
+
+  // --- collections and listing ------------------------------------------------------------------------------------------------
+
+  collections(): CollectionId[] {
+    return [...this.#need().core.collections.keys()].sort(compareCollectionIds);
+  }
+
+  collectionExists(collection: CollectionId): boolean {
+    return this.#need().core.collections.has(collection);
+  }
+
+  collectionBits(collection: CollectionId): number | undefined {
+    return this.#need().core.collections.get(collection);
+  }
+
+  collectionEmpty(collection: CollectionId): boolean {
+    return this.#firstObject(collection, () => false) === undefined;
+  }
+
+  #firstObject(collection: CollectionId, skip: (object: Ghobject) => boolean): Ghobject | undefined {
+    const { core } = this.#need();
+    const bits = core.collections.get(collection);
+    if (bits === undefined) return undefined;
+    const ranges = collectionRanges(collection, bits);
+    const all = listRanges(ranges, ghobjectMin, undefined, Number.POSITIVE_INFINITY, (from, to) => {
+      return filtered(this.#objectsFrom(from, to), skip);
+    });
+    return all.objects[0];
+  }
+
+  /** Objects in [from, to): those stored, with what has changed since. */
+  *#objectsFrom(from: SortKey, to: SortKey): IterableIterator<readonly [SortKey, Ghobject | undefined]> {
+    const { core } = this.#need();
+    // Changed onodes are few compared with those stored, and unordered: the ones in the range are sorted for each listing.
+    const changed = new Map<SortKey, Onode>();
+    for (const generation of [core.frozen, core.generation]) {
+      if (generation === undefined) continue;
+      for (const o of generation.dirty) {
+        if (o.key < from || o.key >= to) continue;
+        const now = core.onodes.get(o.name.mapKey);
+        if (now !== undefined) changed.set(o.key, now);
+      }
+    }
+    const order = [...changed.keys()].sort();
+    let next = 0;
+    for (const [stored] of core.space.range(keys.onode(from), keys.onode(to), true)) {
+      const key = stored.slice(1);
+      while (next < order.length && order[next]! < key) {
+        const o = changed.get(order[next++]!)!;
+        if (o.exists) yield [o.key, o.name];
+      }
+      if (order[next] === key) {
+        const o = changed.get(order[next++]!)!;
+        if (o.exists) yield [o.key, o.name];
+        continue;
+      }
+      yield [key, undefined];
+    }
+    for (; next < order.length; next++) {
+      const o = changed.get(order[next]!)!;
+      if (o.exists) yield [o.key, o.name];
+    }
+  }
+
+  list(
+    collection: CollectionId,
+    start: Ghobject,
+    end: Ghobject | undefined,
+    limit: number,
+  ): { objects: Ghobject[]; next: Ghobject } {
+    const bits = this.#need().core.collections.get(collection);
+    const ranges = bits === undefined ? [] : collectionRanges(collection, bits);
+    return listRanges(ranges, start, end, limit, (from, to) => this.#objectsFrom(from, to));
+  }
+
+  // --- reading ----------------------------------------------------------------------------------------------------------------
+
+  #find(collection: CollectionId, name: Ghobject): Onode | undefined {
+    const { core } = this.#need();
+    const bits = core.collections.get(collection);
+    if (bits === undefined || !collectionHolds(collection, bits, name)) return undefined;
+    return core.find(name);
+  }
+
+  exists(collection: CollectionId, object: Ghobject): boolean {
+    return this.#find(collection, object) !== undefined;
+  }
+
+  stat(collection: CollectionId, object: Ghobject): ObjectStat | undefined {
+    const o = this.#find(collection, object);
+    return o === undefined ? undefined : { size: o.size };
+  }
+
+  readSync(collection: CollectionId, object: Ghobject, offset: number, length: number): Uint8Array[] | undefined {
+    const o = this.#find(collection, object);
+    if (o === undefined) return undefined;
+    const end = length === 0 ? o.size : Math.min(o.size, offset + length);
+    if (end <= offset) return [];
+    try {
+      return [this.#mounted!.data.readSync(o, offset, end - offset)];
+    } catch (error) {
+      throw explain(error, collection);
+    }
+  }
+
+  read(
+    collection: CollectionId,
+    object: Ghobject,
+    offset: number,
+    length: number,
+    done: (error: Error | null, data: Uint8Array[] | undefined) => void,
+  ): void {
+    const o = this.#find(collection, object);
+    if (o === undefined) {
+      done(null, undefined);
+      return;
+    }
+    const end = length === 0 ? o.size : Math.min(o.size, offset + length);
+    if (end <= offset) {
+      done(null, []);
+      return;
+    }
+    if (end - offset <= SYNC_READ_MAX && this.#mayBlock()) {
+      let data: Uint8Array[];
+      const { clock } = this.#env;
+      const before = clock.monotonic();
+      try {
+        data = [this.#mounted!.data.readSync(o, offset, end - offset)];
+      } catch (error) {
+        done(explain(error, collection), undefined);
+        return;
+      }
+      this.#readTime_us = this.#readTime_us * 0.9 + (clock.monotonic() - before) * 100;
+      done(null, data);
+      return;
+    }
+    this.#readAsync(o, offset, end - offset, READ_RETRIES, (error, data) => {
+      done(error === null ? null : explain(error, collection), data === undefined ? undefined : [data]);
+    });
+  }
+
+  /** Short reads come from the page cache mostly, in a few microseconds; where they have not lately, the device is left to a worker. */
+  #mayBlock(): boolean {
+    this.#reads++;
+    if (this.#readTime_us < 60) return true;
+    // Try again now and then.
+    if (this.#reads % 32 !== 0) return false;
+    this.#readTime_us = 50;
+    return true;
+  }
+
+  #readAsync(
+    o: Onode,
+    offset: number,
+    length: number,
+    retries: number,
+    done: (error: Error | null, data: Uint8Array | undefined) => void,
+  ): void {
+    const { core, data } = this.#need();
+    const version = o.dataVersion;
+    const first = Math.floor(offset / BLOCK_SIZE);
+    const last = Math.floor((offset + length - 1) / BLOCK_SIZE);
+    const out = readBuffer((last - first + 1) * BLOCK_SIZE);
+    const expected = new Uint32Array(last - first + 1);
+    const onDisk: { at: number; count: number }[] = [];
+    let waiting = 1;
+    let failed: Error | undefined;
+    const finish = (): void => {
+      if (--waiting > 0) return;
+      if (failed === undefined) {
+        for (const { at, count } of onDisk) {
+          for (let k = at; k < at + count; k++) {
+            const found = crc32c(CRC_SEED, out.subarray(k * BLOCK_SIZE, (k + 1) * BLOCK_SIZE));
+            if (found !== expected[k]) failed ??= corruption(o, (first + k) * BLOCK_SIZE, expected[k]!, found);
+          }
+        }
+      }
+      if (failed === undefined) {
+        const skip = offset - first * BLOCK_SIZE;
+        done(null, out.subarray(skip, skip + length));
+        return;
+      }
+      // The object may have changed, and its old blocks have been used again, while the read was on its way.
+      if (retries > 0 && o.dataVersion !== version && this.#mounted !== undefined && o.exists) {
+        const rest = Math.min(length, o.size - offset);
+        if (rest > 0) this.#readAsync(o, offset, rest, retries - 1, done);
+        else done(null, new Uint8Array(0));
+        return;
+      }
+      done(failed, undefined);
+    };
+    for (let logical = first; logical <= last; ) {
+      const run = data.runAt(o, logical, last);
+      const at = (logical - first) * BLOCK_SIZE;
+      const bytes = run.count * BLOCK_SIZE;
+      if (run.memory !== undefined) out.set(run.memory, at);
+      else if (run.block === NO_BLOCK) out.fill(0, at, at + bytes);
+      else {
+        const s = o.segments[logical >>> SEGMENT_SHIFT]!;
+        const i = logical & (SEGMENT_BLOCKS - 1);
+        for (let k = 0; k < run.count; k++) expected[logical - first + k] = s.crc(i + k);
+        onDisk.push({ at: logical - first, count: run.count });
+        waiting++;
+        core.blocks.read(out.subarray(at, at + bytes), run.block * BLOCK_SIZE, (error, n) => {
+          if (error !== null) failed ??= new StoreError('io', `read of ${o.name}: ${error.message}`);
+          else if (n < bytes) out.fill(0, at + n, at + bytes);
+          finish();
+        });
+      }
+      logical += run.count;
+    }
+    finish();
+  }
+
+  extents(
+    collection: CollectionId,
+    object: Ghobject,
+    offset: number,
+    length: number,
+  ): { offset: number; length: number }[] | undefined {
+    const o = this.#find(collection, object);
+    return o === undefined ? undefined : this.#mounted!.data.extents(o, offset, length);
+  }
+
+  getAttr(collection: CollectionId, object: Ghobject, name: string): Uint8Array | undefined {
+    return this.#find(collection, object)?.attrs.get(name);
+  }
+
+  getAttrs(collection: CollectionId, object: Ghobject): ReadonlyMap<string, Uint8Array> | undefined {
+    return this.#find(collection, object)?.attrs;
+  }
+
+  omapHeader(collection: CollectionId, object: Ghobject): Uint8Array | undefined {
+    return this.#find(collection, object)?.omapHeader;
+  }
+
+  omapValues(
+    collection: CollectionId,
+    object: Ghobject,
+    names: readonly string[],
+  ): Map<string, Uint8Array> | undefined {
+    const o = this.#find(collection, object);
+    if (o === undefined) return undefined;
+    const { applier, core } = this.#mounted!;
+    const found = new Map<string, Uint8Array>();
+    const omap = applier.omapOf(o);
+    if (omap === undefined) return found;
+    for (const name of names) {
+      const value = omap.get(core.space, toByteString(name));
+      if (value !== undefined) found.set(name, value);
+    }
+    return found;
+  }
+
+  omapIterate(
+    collection: CollectionId,
+    object: Ghobject,
+    position: { after?: string; from?: string },
+  ): Iterable<readonly [key: string, value: Uint8Array]> | undefined {
+    const o = this.#find(collection, object);
+    if (o === undefined) return undefined;
+    const { applier, core } = this.#mounted!;
+    const omap = applier.omapOf(o);
+    if (omap === undefined) return [];
+    const after = position.after === undefined ? undefined : toByteString(position.after);
+    const from = after ?? toByteString(position.from ?? '');
+    return named(omap.entries(core.space, from), after);
+  }
+
+  statfs(): StoreStats {
+    const { core, log } = this.#need();
+    const { allocator } = core;
+    const used = (allocator.used + core.unplaced) * BLOCK_SIZE;
+    return {
+      total: allocator.blockCount * BLOCK_SIZE,
+      available: Math.max(0, allocator.free + allocator.pendingFree - core.unplaced) * BLOCK_SIZE,
+      allocated: used,
+      stored: used,
+      omapBytes: 0,
+      metadataBytes: log.used,
+      compressedBytes: 0,
+      compressedOriginalBytes: 0,
+    };
+  }
+}
+
+function* filtered(
+  objects: Iterable<readonly [SortKey, Ghobject | undefined]>,
+  skip: (object: Ghobject) => boolean,
+): IterableIterator<readonly [SortKey, Ghobject | undefined]> {
+  for (const [key, known] of objects) {
+    const name = known ?? fromSortKey(key);
+    if (skip(name)) continue;
+    yield [key, name];
+    return;
+  }
+}
+
+function* named(
+  entries: Iterable<readonly [string, Uint8Array]>,
+  after: string | undefined,
+): IterableIterator<readonly [string, Uint8Array]> {
+  for (const [key, value] of entries) if (key !== after) yield [fromByteString(key), value];
+}
+
+function checkMetaKey(key: string): void {
+  if (!/^[a-z][a-z0-9_.-]*$/.test(key) || ['kv', 'kv-lock', 'log', 'block', FORMAT_FILE].includes(key)) {
+    throw new StoreError('invalid', `${JSON.stringify(key)} is no name for a value beside the collections`);
+  }
+}
+
+/** Adds the collection to what is said about damage. */
+function explain(error: unknown, collection: CollectionId = ''): Error {
+  if (error instanceof StoreError) {
+    const c = error.corruption;
+    return c === undefined || collection === ''
+      ? error
+      : new StoreError('corrupt', error.message, { ...c, collection });
+  }
+  return new StoreError('io', error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,160 @@
+import type { Kv, KvOp } from '../../base/index.ts';
+import { type ByteString, byteStringToBytes, bytesToByteString } from '../byte-string.ts';
+
+/**
+ * The key-value database with keys as byte strings of any length. An engine takes keys up to some limit L. Hashing what is beyond
+ * it would lose the order, so a longer key is cut, and the rest becomes a key of its own under the head's number:
+ *
+ *     K, |K| <= D          stored at K                           D = L - 1
+ *     K, longer            head = its first D bytes
+ *                          head + 0x01  ->  u64 number           (this entry sorts right after K = head and before all others)
+ *                          'T' number rest  ->  value            rest again cut where it is longer than D - 9
+ *
+ * An iteration that meets a head's entry goes through the head's own keys and then on; so the order is that of the whole keys, and a
+ * key costs one look-up per D bytes. Numbers are never used twice.
+ */
+const TAIL_KIND = 'T';
+const HEAD_MARK = '\x01';
+
+export class KeySpace {
+  readonly #kv: Kv;
+  readonly #direct: number;
+  /** Heads known, with their numbers; and those made by a commit that is under way. */
+  readonly #heads = new Map<ByteString, number>();
+  #nextHead: number;
+
+  constructor(kv: Kv) {
+    this.#kv = kv;
+    this.#direct = kv.keyLength_max - 1;
+    this.#nextHead = 0;
+    // The highest number in use is that of the last tail.
+    for (const [key] of kv.range(byteStringToBytes(`${TAIL_KIND}`), byteStringToBytes('U'), {
+      limit: 1,
+      reverse: true,
+      keysOnly: true,
+    })) {
+      this.#nextHead = readId(bytesToByteString(key), 1) + 1;
+    }
+  }
+
+  get(key: ByteString): Uint8Array | undefined {
+    const physical = key.length <= this.#direct ? key : this.#translate(key, undefined);
+    return physical === undefined ? undefined : this.#kv.get(byteStringToBytes(physical));
+  }
+
+  put(ops: KvOp[], key: ByteString, value: Uint8Array): void {
+    const physical = key.length <= this.#direct ? key : this.#translate(key, ops)!;
+    ops.push({ kind: 'put', key: byteStringToBytes(physical), value });
+  }
+
+  del(ops: KvOp[], key: ByteString): void {
+    const physical = key.length <= this.#direct ? key : this.#translate(key, undefined);
+    if (physical !== undefined) ops.push({ kind: 'del', key: byteStringToBytes(physical) });
+  }
+
+  /** Where a long key lies; with `ops`, heads that are missing are made. */
+  #translate(key: ByteString, ops: KvOp[] | undefined): ByteString | undefined {
+    let prefix = '';
+    let rest = key;
+    while (prefix.length + rest.length > this.#direct) {
+      const take = this.#direct - prefix.length;
+      const head = prefix + rest.slice(0, take);
+      const id = this.#head(head, ops);
+      if (id === undefined) return undefined;
+      prefix = TAIL_KIND + idString(id);
+      rest = rest.slice(take);
+    }
+    return prefix + rest;
+  }
+
+  #head(head: ByteString, ops: KvOp[] | undefined): number | undefined {
+    const known = this.#heads.get(head);
+    if (known !== undefined) return known;
+    const bytes = byteStringToBytes(head + HEAD_MARK);
+    const stored = this.#kv.get(bytes);
+    if (stored !== undefined) {
+      const id = readId(bytesToByteString(stored), 0);
+      this.#remember(head, id);
+      return id;
+    }
+    if (ops === undefined) return undefined;
+    const id = this.#nextHead++;
+    ops.push({ kind: 'put', key: bytes, value: byteStringToBytes(idString(id)) });
+    this.#remember(head, id);
+    return id;
+  }
+
+  #remember(head: ByteString, id: number): void {
+    // A head of a commit under way must stay known until it is stored; a checkpoint makes far fewer than this.
+    if (this.#heads.size >= 100_000) {
+      for (const old of this.#heads.keys()) {
+        this.#heads.delete(old);
+        if (this.#heads.size < 50_000) break;
+      }
+    }
+    this.#heads.set(head, id);
+  }
+
+  /** Entries with start <= key < end, in order. */
+  *range(start: ByteString, end: ByteString, keysOnly = false): IterableIterator<readonly [ByteString, Uint8Array]> {
+    yield* this.#range('', start, end, '', keysOnly);
+  }
+
+  /**
+   * Keys under a physical prefix. `start` and `end` are whole logical keys, `logical` what the prefix stands for.
+   */
+  *#range(
+    prefix: ByteString,
+    start: ByteString,
+    end: ByteString,
+    logical: ByteString,
+    keysOnly: boolean,
+  ): IterableIterator<readonly [ByteString, Uint8Array]> {
+    let lower = prefix;
+    if (start > logical) {
+      if (!start.startsWith(logical)) return;
+      // Cut to what a physical key can hold; the head's own entry sorts after that.
+      lower = (prefix + start.slice(logical.length)).slice(0, this.#direct);
+    }
+    let upper = nextPrefix(prefix);
+    if (end.startsWith(logical)) {
+      upper = prefix + end.slice(logical.length);
+      if (upper.length > this.#direct) upper = `${upper.slice(0, this.#direct)}\x02`;
+    } else if (end <= logical) return;
+    for (const [physical, value] of this.#kv.range(byteStringToBytes(lower), byteStringToBytes(upper), {})) {
+      const key = bytesToByteString(physical);
+      if (key.length > this.#direct) {
+        const head = logical + key.slice(prefix.length, this.#direct);
+        // A head whose keys all lie before the start or after the end costs one empty look.
+        yield* this.#range(TAIL_KIND + idString(readId(bytesToByteString(value), 0)), start, end, head, keysOnly);
+        continue;
+      }
+      const whole = logical + key.slice(prefix.length);
+      if (whole < start || whole >= end) continue;
+      yield [whole, value];
+    }
+  }
+}
+
+function idString(id: number): ByteString {
+  let s = '';
+  let x = id;
+  for (let i = 0; i < 8; i++) {
+    s = String.fromCharCode(x % 256) + s;
+    x = Math.floor(x / 256);
+  }
+  return s;
+}
+
+function readId(s: ByteString, at: number): number {
+  let n = 0;
+  for (let i = at; i < at + 8; i++) n = n * 256 + s.charCodeAt(i);
+  return n;
+}
+
+/** The first string after all that start with `prefix`. */
+function nextPrefix(prefix: ByteString): ByteString {
+  let n = prefix.length;
+  while (n > 0 && prefix.charCodeAt(n - 1) === 0xff) n--;
+  return n === 0 ? '\xff\xff' : prefix.slice(0, n - 1) + String.fromCharCode(prefix.charCodeAt(n - 1) + 1);
+}

@@ -1,0 +1,181 @@
+import type { KvOp } from '../../base/index.ts';
+import type { ByteString } from '../byte-string.ts';
+import { SortedMap } from '../sorted-map.ts';
+import { keys } from './format.ts';
+import type { KeySpace } from './keyspace.ts';
+
+/** Changes of one object's omap in one generation. An entry of `entries` outdoes `ranges`. */
+export class OmapDelta {
+  /** Value set, or null: removed. */
+  readonly entries = new SortedMap<Uint8Array | null>();
+  /** Removed [first, last) pairs. */
+  readonly ranges: { first: ByteString; last: ByteString }[] = [];
+  /** Nothing under the id was ever stored: removals need no trace. */
+  readonly fresh: boolean;
+
+  constructor(fresh: boolean) {
+    this.fresh = fresh;
+  }
+
+  /** Value, null where this delta removed the key, undefined where it says nothing. */
+  get(key: ByteString): Uint8Array | null | undefined {
+    const entry = this.entries.get(key);
+    if (entry !== undefined) return entry;
+    for (const r of this.ranges) if (key >= r.first && key < r.last) return null;
+    return undefined;
+  }
+
+  inRange(key: ByteString): boolean {
+    for (const r of this.ranges) if (key >= r.first && key < r.last) return true;
+    return false;
+  }
+
+  removeRange(first: ByteString, last: ByteString): void {
+    if (first >= last) return;
+    this.entries.deleteRange(first, last);
+    if (this.fresh) return;
+    const previous = this.ranges[this.ranges.length - 1];
+    // Trimming goes on where it ended: one growing range, not a list of them.
+    if (previous !== undefined && first <= previous.last && last >= previous.first) {
+      if (first < previous.first) previous.first = first;
+      if (last > previous.last) previous.last = last;
+      return;
+    }
+    this.ranges.push({ first, last });
+  }
+}
+
+/**
+ * The omap of an object as seen through what is not yet in the database: the changes of the running generation over those of the one
+ * being checkpointed over what is stored.
+ */
+export class ObjectOmap {
+  readonly id: number;
+  current: OmapDelta;
+  frozen: OmapDelta | undefined = undefined;
+
+  /** `fresh`: the id is new and nothing is stored under it. */
+  constructor(id: number, fresh: boolean) {
+    this.id = id;
+    this.current = new OmapDelta(fresh);
+  }
+
+  set(key: ByteString, value: Uint8Array): void {
+    this.current.entries.set(key, value);
+  }
+
+  remove(key: ByteString): void {
+    const current = this.current;
+    // Where nothing below can have the key, no trace is needed; what is set and removed between two checkpoints never gets stored.
+    if (current.fresh || current.inRange(key)) current.entries.delete(key);
+    else current.entries.set(key, null);
+  }
+
+  removeRange(first: ByteString, last: ByteString): void {
+    this.current.removeRange(first, last);
+  }
+
+  /** The running changes become those of a checkpoint. */
+  freeze(): OmapDelta {
+    this.frozen = this.current;
+    this.current = new OmapDelta(false);
+    return this.frozen;
+  }
+
+  get(space: KeySpace, key: ByteString): Uint8Array | undefined {
+    let value = this.current.get(key);
+    if (value !== undefined) return value ?? undefined;
+    if (this.current.fresh) return undefined;
+    if (this.frozen !== undefined) {
+      value = this.frozen.get(key);
+      if (value !== undefined) return value ?? undefined;
+      if (this.frozen.fresh) return undefined;
+    }
+    return space.get(keys.omapPrefix(this.id) + key);
+  }
+
+  /** Entries with key >= from, in order. */
+  *entries(space: KeySpace, from: ByteString): IterableIterator<readonly [ByteString, Uint8Array]> {
+    let source: Iterator<readonly [ByteString, Uint8Array]> = NOTHING;
+    const isFresh = this.current.fresh || this.frozen?.fresh === true;
+    const prefix = keys.omapPrefix(this.id);
+    if (!isFresh) source = stripped(space.range(prefix + from, keys.omapEnd(this.id)), prefix.length);
+    if (this.frozen !== undefined) source = overlay(source, this.frozen, from);
+    for (const entry of { [Symbol.iterator]: () => overlay(source, this.current, from) }) yield entry;
+  }
+}
+
+const NOTHING: Iterator<never> = { next: () => ({ done: true, value: undefined }) };
+
+function* stripped(
+  source: Iterable<readonly [ByteString, Uint8Array]>,
+  length: number,
+): IterableIterator<readonly [ByteString, Uint8Array]> {
+  for (const [key, value] of source) yield [key.slice(length), value];
+}
+
+/** The source's entries with a delta's changes, in order. */
+function* overlay(
+  source: Iterator<readonly [ByteString, Uint8Array]>,
+  delta: OmapDelta,
+  from: ByteString,
+): IterableIterator<readonly [ByteString, Uint8Array]> {
+  const changes = delta.entries.entries(from);
+  let below = source.next();
+  let above = changes.next();
+  try {
+    for (;;) {
+      if (above.done === true) {
+        if (below.done === true) return;
+        if (!delta.inRange(below.value[0])) yield below.value;
+        below = source.next();
+        continue;
+      }
+      const [key, value] = above.value;
+      if (below.done !== true && below.value[0] < key) {
+        if (!delta.inRange(below.value[0])) yield below.value;
+        below = source.next();
+        continue;
+      }
+      if (below.done !== true && below.value[0] === key) below = source.next();
+      if (value !== null) yield [key, value];
+      above = changes.next();
+    }
+  } finally {
+    source.return?.();
+  }
+}
+
+const KEYS_PER_PAGE = 512;
+
+/** Keys of a range, read in pages, so that no cursor stays open while the caller pauses. */
+export function* pagedKeys(space: KeySpace, start: ByteString, end: ByteString): IterableIterator<ByteString> {
+  let from = start;
+  for (;;) {
+    const page: ByteString[] = [];
+    for (const [key] of space.range(from, end, true)) {
+      page.push(key);
+      if (page.length >= KEYS_PER_PAGE) break;
+    }
+    yield* page;
+    if (page.length < KEYS_PER_PAGE) return;
+    from = `${page[page.length - 1]}\0`;
+  }
+}
+
+/** The database operations that a frozen delta comes to. Ranges become single removals of what is stored. */
+export function* omapOps(space: KeySpace, id: number, delta: OmapDelta, ops: KvOp[]): IterableIterator<void> {
+  const prefix = keys.omapPrefix(id);
+  for (const { first, last } of delta.ranges) {
+    for (const key of pagedKeys(space, prefix + first, prefix + last)) {
+      if (delta.entries.has(key.slice(prefix.length))) continue;
+      space.del(ops, key);
+      yield;
+    }
+  }
+  for (const [key, value] of delta.entries) {
+    if (value === null) space.del(ops, prefix + key);
+    else space.put(ops, prefix + key, value);
+    yield;
+  }
+}

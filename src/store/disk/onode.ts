@@ -1,0 +1,224 @@
+import { Reader, type Writer } from '../../encoding/index.ts';
+import type { Ghobject } from '../../types/index.ts';
+import { type SortKey, sortKey } from '../object-key.ts';
+import { NO_BLOCK, SEGMENT_BLOCKS } from './format.ts';
+import type { ObjectOmap } from './omap.ts';
+
+/** What a segment's block is made of, in memory. */
+export class Segment {
+  /** Blocks that have a place in `map`; those beyond are holes. */
+  count = 0;
+  /** Block number and checksum of each, interleaved. A block that has only `memory` has NO_BLOCK. */
+  map: Uint32Array;
+  /** Content of blocks that are not yet given a place on disk. */
+  memory: (Uint8Array | undefined)[] | undefined = undefined;
+  /** Changed since it was last stored. */
+  dirty = false;
+
+  constructor(capacity: number) {
+    this.map = new Uint32Array(capacity * 2);
+  }
+
+  block(i: number): number {
+    return i < this.count ? this.map[i * 2]! : NO_BLOCK;
+  }
+
+  crc(i: number): number {
+    return this.map[i * 2 + 1]!;
+  }
+
+  set(i: number, block: number, crc: number): void {
+    this.#reach(i);
+    this.map[i * 2] = block;
+    this.map[i * 2 + 1] = crc;
+  }
+
+  memoryOf(i: number): Uint8Array | undefined {
+    return this.memory === undefined ? undefined : this.memory[i];
+  }
+
+  setMemory(i: number, content: Uint8Array | undefined): void {
+    if (this.memory === undefined) {
+      if (content === undefined) return;
+      this.memory = [];
+    }
+    // No holes in the array: they make every access slow.
+    while (this.memory.length <= i) this.memory.push(undefined);
+    this.memory[i] = content;
+    if (content !== undefined) this.#reach(i);
+  }
+
+  #reach(i: number): void {
+    if (i < this.count) return;
+    if ((i + 1) * 2 > this.map.length) {
+      const grown = new Uint32Array(Math.min(SEGMENT_BLOCKS, Math.max(i + 1, this.map.length)) * 2);
+      grown.set(this.map.subarray(0, this.count * 2));
+      this.map = grown;
+    }
+    for (let k = this.count; k <= i; k++) this.map[k * 2] = NO_BLOCK;
+    this.count = i + 1;
+  }
+
+  /** Forgets holes at the end. */
+  trim(): void {
+    let n = this.count;
+    while (n > 0 && this.map[n * 2 - 2] === NO_BLOCK && this.memoryOf(n - 1) === undefined) n--;
+    this.count = n;
+    if (this.memory?.every((m) => m === undefined) === true) this.memory = undefined;
+  }
+
+  get isHole(): boolean {
+    for (let i = 0; i < this.count; i++) {
+      if (this.map[i * 2] !== NO_BLOCK || this.memoryOf(i) !== undefined) return false;
+    }
+    return true;
+  }
+}
+
+/**
+ * A segment as stored: u8 count - 1, then runs covering all of it: u8 length - 1, u8 kind (0 hole, 1 blocks in sequence), and for
+ * blocks u32 first block and u32 checksum of each. All blocks must have their place on disk.
+ */
+export function encodeSegment(w: Writer, s: Segment): void {
+  w.u8(s.count);
+  for (let i = 0; i < s.count; ) {
+    const first = s.map[i * 2]!;
+    let n = 1;
+    if (first === NO_BLOCK) {
+      while (i + n < s.count && s.map[(i + n) * 2] === NO_BLOCK) n++;
+      w.u8(n - 1);
+      w.u8(0);
+    } else {
+      while (i + n < s.count && s.map[(i + n) * 2] === first + n) n++;
+      w.u8(n - 1);
+      w.u8(1);
+      w.u32(first);
+      for (let k = i; k < i + n; k++) w.u32(s.map[k * 2 + 1]!);
+    }
+    i += n;
+  }
+}
+
+export function decodeSegment(r: Reader): Segment {
+  const count = r.u8();
+  if (count > SEGMENT_BLOCKS) r.fail(`a segment of ${count} blocks`);
+  const s = new Segment(count);
+  for (let i = 0; i < count; ) {
+    const n = r.u8() + 1;
+    if (i + n > count) r.fail('a run beyond its segment');
+    if (r.u8() === 0) {
+      for (let k = i; k < i + n; k++) s.map[k * 2] = NO_BLOCK;
+    } else {
+      const first = r.u32();
+      for (let k = i; k < i + n; k++) {
+        s.map[k * 2] = first + k - i;
+        s.map[k * 2 + 1] = r.u32();
+      }
+    }
+    i += n;
+  }
+  s.count = count;
+  return s;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** An object in memory: what BlueStore calls an onode. One that does not exist is kept too, as knowledge of that. */
+export class Onode {
+  name: Ghobject;
+  key: SortKey;
+  exists = false;
+  /** Number of its segments' keys. */
+  nid = 0;
+  size = 0;
+  readonly attrs = new Map<string, Uint8Array>();
+  segments: (Segment | undefined)[] = [];
+  /** Segments are stored under keys of their own, not in the onode's value. */
+  sharded = false;
+  /** Whether an absent segment is known to be a hole; else it may wait to be loaded. */
+  complete = true;
+  /** Number of the omap's keys; 0 where it has none. */
+  omapId = 0;
+  omap: ObjectOmap | undefined = undefined;
+  omapHeader: Uint8Array = EMPTY;
+  expectedObjectSize = 0;
+  expectedWriteSize = 0;
+  hintFlags = 0;
+  /** Generation whose checkpoint is to store it; 0: unchanged. */
+  dirtyGeneration = 0;
+  /** Last generation that changed it: until that is durable it must stay in memory. */
+  lastGeneration = 0;
+  /** Another onode took its key in the generation that removed it: its checkpoint must leave the key alone. */
+  superseded = false;
+  /** Used since the cache's hand last passed. */
+  recent = true;
+  /** Counts changes of data, so that a read that took its time sees whether what it read is still the object's. */
+  dataVersion = 0;
+
+  constructor(name: Ghobject) {
+    this.name = name;
+    this.key = sortKey(name);
+  }
+
+  /** About how many bytes it takes in memory. */
+  get memory(): number {
+    let n = 400 + this.key.length * 3;
+    for (const [name, value] of this.attrs) n += 150 + name.length + value.length;
+    for (const s of this.segments) if (s !== undefined) n += 160 + s.map.byteLength;
+    return n + this.omapHeader.length;
+  }
+}
+
+const FLAG_SHARDED = 1;
+const VERSION = 1;
+
+/**
+ * An onode as stored: u8 version, u8 flags (1 sharded), u64 nid, u64 size, u64 omap id, u32 header length and header, u32 number of
+ * xattrs, each with name and value, u64 expected object size, u64 expected write size, u32 hint flags, and, where not sharded, a u8
+ * that says whether a segment follows, and it.
+ */
+export function encodeOnode(w: Writer, o: Onode): void {
+  w.u8(VERSION);
+  w.u8(o.sharded ? FLAG_SHARDED : 0);
+  w.u64num(o.nid);
+  w.u64num(o.size);
+  w.u64num(o.omapId);
+  w.blob(o.omapHeader);
+  w.u32(o.attrs.size);
+  for (const [name, value] of o.attrs) {
+    w.string(name);
+    w.blob(value);
+  }
+  w.u64num(o.expectedObjectSize);
+  w.u64num(o.expectedWriteSize);
+  w.u32(o.hintFlags);
+  if (o.sharded) return;
+  const s = o.segments[0];
+  w.bool(s !== undefined);
+  if (s !== undefined) encodeSegment(w, s);
+}
+
+/** Reads what encodeOnode wrote into a fresh onode. Copies: `bytes` is not kept. */
+export function decodeOnode(o: Onode, bytes: Uint8Array): void {
+  const r = new Reader(bytes);
+  const version = r.u8();
+  if (version !== VERSION) r.fail(`onode of version ${version}, this program reads ${VERSION}`);
+  const flags = r.u8();
+  o.exists = true;
+  o.sharded = (flags & FLAG_SHARDED) !== 0;
+  o.complete = !o.sharded;
+  o.nid = r.u64num();
+  o.size = r.u64num();
+  o.omapId = r.u64num();
+  const header = r.blob();
+  o.omapHeader = header.length === 0 ? EMPTY : header.slice();
+  const n = r.count(8);
+  for (let i = 0; i < n; i++) {
+    const name = r.string();
+    o.attrs.set(name, r.blob().slice());
+  }
+  o.expectedObjectSize = r.u64num();
+  o.expectedWriteSize = r.u64num();
+  o.hintFlags = r.u32();
+  if (!o.sharded && r.bool()) o.segments.push(decodeSegment(r));
+}

@@ -1,0 +1,33 @@
+import type { StoreError } from '../api.ts';
+
+export interface DiskStoreOptions {
+  /** Bytes of the block file, at mkfs. A multiple of 4096; the file takes only what is used. */
+  readonly size: number;
+  /** Bytes of the log file, at mkfs. */
+  readonly logCapacity: number;
+  /** Writes at least this long go to the block file directly and not through the log. Ceph: bluestore_prefer_deferred_size. */
+  readonly directBytes: number;
+  /** Bytes of small writes that wait in memory before a checkpoint starts; while one runs, as much again. */
+  readonly deferredBytes: number;
+  /** Bytes of omap changes that wait in memory before a checkpoint starts. */
+  readonly metaBytes: number;
+  /** Limit of the onode cache (what is changed and not yet stored comes on top). */
+  readonly cacheBytes: number;
+  /** A checkpoint starts this long after the first change that it would store. */
+  readonly checkpointInterval_ms: number;
+  /** Blocks kept back so that a full store can still delete. */
+  readonly reserveBlocks: number;
+  /** Called once when the device or the database fails: nothing further is acknowledged. Without it the error is thrown from a timer. */
+  readonly onFailure?: (error: StoreError) => void;
+}
+
+export const diskStoreDefaults: DiskStoreOptions = {
+  size: 10 * 1024 ** 3,
+  logCapacity: 64 * 1024 ** 2,
+  directBytes: 64 * 1024,
+  deferredBytes: 10 * 1024 ** 2,
+  metaBytes: 12 * 1024 ** 2,
+  cacheBytes: 16 * 1024 ** 2,
+  checkpointInterval_ms: 30_000,
+  reserveBlocks: 256,
+};
