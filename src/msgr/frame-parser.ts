@@ -178,7 +178,8 @@ export class FrameParser {
 
   /** Where the next bytes belong, while a large frame is being gathered; {@link filled} then says how many are there. */
   target(): Uint8Array | undefined {
-    if (this.#gather === undefined || this.#stage !== 'body' || this.#backlog.length > 0 || this.#paused) return undefined;
+    if (this.#gather === undefined || this.#stage !== 'body' || this.#backlog.length > 0 || this.#paused)
+      return undefined;
     if (this.#need - this.#gathered < TARGET_MIN) return undefined;
     return this.#gather.subarray(this.#gathered, this.#need);
   }
