@@ -11,13 +11,59 @@ export {
   type TreeBucket,
   type UniformBucket,
 } from './bucket.ts';
+export {
+  getOrCreateClass,
+  populateShadows,
+  rebuildShadows,
+  removeClass,
+  removeDeviceClass,
+  renameClass,
+  rulesUsingClass,
+  setDeviceClass,
+  setSubtreeClass,
+} from './classes.ts';
 export { crushMapCodec, decodeCrushMap, encodeCrushMap } from './codec.ts';
+export {
+  type CrushNeeds,
+  crushNeeds,
+  type DumpSink,
+  dumpChooseArgs,
+  dumpCrushMap,
+  dumpItemFields,
+  dumpNestedTree,
+  dumpRule,
+  dumpRules,
+  dumpTree,
+  dumpTunables,
+  minRequiredVersion,
+} from './dump.ts';
 export { crushHash1, crushHash2, crushHash3, crushHash4, crushHash5, HASH_RJENKINS1, hashName } from './hash.ts';
+export { DEFAULT_TYPES, initialCrushMap } from './initial.ts';
+export {
+  addBucket,
+  addNamedBucket,
+  bucketInUse,
+  convertStrawBuckets,
+  createOrMoveItem,
+  defaultBucketAlg,
+  detachBucket,
+  insertItem,
+  linkBucket,
+  moveBucket,
+  parseLocation,
+  removeItem,
+  removeItemUnder,
+  renameBucket,
+  renameItem,
+  swapBucket,
+  updateItem,
+} from './items.ts';
 export {
   type ChooseArg,
   CrushMap,
   DEFAULT_CHOOSE_ARGS,
   ITEM_NONE,
+  isValidName,
   type Rule,
   type RuleStep,
   ruleOp,
@@ -26,3 +72,36 @@ export {
   type TunablesProfile,
 } from './map.ts';
 export { type DeviceWeights, doRule, Mapper, mapperOf } from './mapper.ts';
+export {
+  type CrushLocation,
+  childrenOfType,
+  findNonshadowRoots,
+  findRoots,
+  findRule,
+  findShadowRoots,
+  firstRuleset,
+  fullLocation,
+  isLinked,
+  itemWeight,
+  leavesOf,
+  parentOf,
+  parentOfType,
+  splitIdClass,
+  subtreeContains,
+  takesOfRule,
+  weightAtLocation,
+} from './query.ts';
+export { addErasureRule, addRule, addSimpleRule, removeRule, renameRule, type SimpleRule } from './rules.ts';
+export { formatTreeWeight, type TreeItem, type TreeOptions, treeTable, walkTree, weightSetsOf } from './tree.ts';
+export {
+  adjustItemWeight,
+  adjustItemWeightAt,
+  adjustItemWeightInBucket,
+  adjustSubtreeWeight,
+  adjustWeightSet,
+  createWeightSet,
+  removeWeightSet,
+  reweightAll,
+  weightFromFixed,
+  weightToFixed,
+} from './weights.ts';

@@ -185,8 +185,13 @@ export class CrushMap {
 
   /** Gives an item a name. Names are unique by the callers' care. */
   setItemName(id: number, name: string): void {
+    const renamed = this.itemNames.has(id);
     this.itemNames.set(id, name);
-    this.#namedItems = undefined;
+    if (renamed) this.#namedItems = undefined;
+    else if (this.#namedItems === this.itemNames) {
+      const known = this.#idsByName.get(name);
+      if (known === undefined || id > known) this.#idsByName.set(name, id);
+    }
   }
 
   deleteItemName(id: number): void {
