@@ -9,5 +9,5 @@ export {
   XmlFormatter,
 } from './formatter.ts';
 export { formatBytes, formatFixed, formatG, formatSi, formatWeight } from './number.ts';
-export { type Align, TextTable } from './table.ts';
+export { type Align, TextTable, withoutBlankLines } from './table.ts';
 export { formatTimespan } from './timespan.ts';

@@ -67,3 +67,12 @@ function pad(s: string, width: number, align: Align): string {
   const left = Math.floor(width / 2) - Math.floor(s.length / 2);
   return `${' '.repeat(Math.max(0, left))}${s}`.padEnd(width);
 }
+
+/**
+ * Plain text as Ceph's monitor and manager send it where they append a stream to the reply: blank lines are lost on the way, and the last line gets
+ * its newline. `ceph osd dump` is `printOSDMap` so treated, while `osdmaptool --print` shows it whole.
+ */
+export function withoutBlankLines(text: string): string {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => `${line}\n`).join('');
+}
