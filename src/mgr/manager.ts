@@ -44,6 +44,7 @@ import { CrushPlacement } from './crush-placement.ts';
 import { pgHealthChecks } from './health.ts';
 import { OsdMapFollower } from './map-follower.ts';
 import { osdCommands } from './osd-commands.ts';
+import { osdDfCommands } from './osd-df.ts';
 import { pgCommands } from './pg-commands.ts';
 import { PgMap } from './pg-map.ts';
 import { serviceCommands } from './service-commands.ts';
@@ -109,7 +110,7 @@ export class Manager {
       ports.config.num('mon_stat_smooth_intervals'),
       ports.config.num('mon_delta_reset_interval') * 1000,
     );
-    for (const c of [...pgCommands, ...osdCommands, ...serviceCommands(() => this.#serviceMap)])
+    for (const c of [...pgCommands, ...osdCommands, ...osdDfCommands, ...serviceCommands(() => this.#serviceMap)])
       this.#commands.set(c.spec.prefix, c);
   }
 
