@@ -136,10 +136,15 @@ export class OSDMap extends WithFields {
    * later calls; the result must not be changed.
    */
   pgToUpActing(pg: PgId): PgMapping {
-    const placement = this.placementOf(pg.pool);
+    return this.pgMapping(pg.pool, pg.seed);
+  }
+
+  /** {@link OSDMap.pgToUpActing} by pool id and seed. */
+  pgMapping(poolId: number, hash: number): PgMapping {
+    const placement = this.placementOf(poolId);
     if (placement === undefined) return pgMappingNone;
-    const seed = placement.pool.rawPgToPg(pg.seed);
-    const key = pgKey(pg.pool, seed);
+    const seed = placement.pool.rawPgToPg(hash);
+    const key = pgKey(poolId, seed);
     let mapping = this.#mappings.get(key);
     if (mapping === undefined) {
       mapping = mapPg(this, placement, seed);
