@@ -20,6 +20,7 @@ import {
   OSDMap,
   OSDMapIncremental,
   PgPool,
+  PgTable,
   pickPrimary,
   printFsMap,
   printMonMap,
@@ -88,6 +89,23 @@ test('PGs map where osdmaptool says', () => {
     }
     assert.ok(checked >= 40);
   }
+});
+
+test('the table of all PGs follows the maps, and does less than all again', () => {
+  const table = new PgTable(maps()[0]!);
+  let mapped = 0;
+  let all = 0;
+  for (const map of maps()) {
+    table.update(map);
+    mapped += table.work.mapped;
+    for (const [id, pool] of map.pools) {
+      for (let seed = 0; seed < pool.pgNum; seed++) {
+        assert.deepEqual(table.get(id, seed), map.pgMapping(id, seed), `epoch ${map.epoch}, ${id}.${seed}`);
+        all++;
+      }
+    }
+  }
+  assert.ok(mapped < all / 5, `${mapped} of ${all}`);
 });
 
 test('osd dump and osd tree are as Ceph prints them', () => {

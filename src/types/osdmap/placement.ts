@@ -76,7 +76,11 @@ export function poolPlacement(crush: CrushMap, id: number, pool: PgPool): PoolPl
 /** What CRUSH says, without OSDs that do not exist. */
 export function rawOsds(map: Fields, { id, pool, mapper, rule }: PoolPlacement, pps: number): number[] {
   if (rule < 0) return [];
-  const raw = mapper.doRule(rule, pps, pool.size, map.osdWeight, id);
+  return existingOsds(map, pool, mapper.doRule(rule, pps, pool.size, map.osdWeight, id));
+}
+
+/** `raw` without OSDs that do not exist. May be `raw` itself. */
+export function existingOsds(map: Fields, pool: PgPool, raw: number[]): number[] {
   // Mostly all exist, and then there is nothing to copy.
   for (const osd of raw) if (!exists(map, osd)) return filterSet(pool, raw, (other) => exists(map, other));
   return raw;
