@@ -58,6 +58,8 @@ export interface MonAttemptObserver {
   /** False where this connection is not wanted any more (another was faster): it then fails. */
   authenticated(connection: AuthConnection, session: MonAuthSession): boolean;
   failed(connection: AuthConnection, errno: number, reason: string): void;
+  /** True for a connection beside the session (a command to one particular monitor): it gets a global id of its own. */
+  isSeparate?(connection: AuthConnection): boolean;
 }
 
 /**
@@ -111,12 +113,12 @@ class MonAttempt implements ClientAttempt {
     if (this.#method === undefined) return this.#fail(errno.EACCES, 'no authentication method configured');
     const preferredModes = registry.modes(entityType.MON, this.#method);
     if (preferredModes.length === 0) return this.#fail(errno.EACCES, 'no connection mode configured');
-    const globalId = this.#auth.globalId;
+    const session = this.#auth.observer?.isSeparate?.(this.#connection) === true ? undefined : this.#auth.session;
+    const globalId = session?.globalId ?? 0n;
     if (this.#method === authMethod.CEPHX) {
       this.#cephx = new CephxClientHandler(name, keyring, want, clock, entropy);
       // The tickets so far prove that the global id is ours.
-      const before = this.#auth.session?.cephx;
-      if (before !== undefined) this.#cephx.tickets.copyFrom(before.tickets);
+      if (session?.cephx !== undefined) this.#cephx.tickets.copyFrom(session.cephx.tickets);
       this.#cephx.globalId = globalId;
     } else this.#cephx = undefined;
     const w = new Writer(64);
