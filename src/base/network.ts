@@ -33,6 +33,8 @@ export interface Socket {
   resume(): void;
   /** Bytes accepted by `write` and not yet handed to the kernel. */
   readonly pendingBytes: number;
+  /** True where no buffer given to `write` is referenced any more, so that its memory may be used again. Absent: never. */
+  isFlushed?(): boolean;
   /** Ends at once; queued output may be lost. `closed` is not called after this. */
   destroy(): void;
   /** Ends after queued output is sent. */

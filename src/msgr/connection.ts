@@ -468,6 +468,7 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
         if (message === undefined) this.#appendControls(link);
         if (writer.bytes === 0) break;
         link.write(writer.take());
+        if (link.socket.isFlushed?.() === true) writer.reuse();
       } while (!link.isBackedUp);
     } catch (error) {
       writer.take();

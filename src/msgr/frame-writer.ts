@@ -62,6 +62,9 @@ export class FrameWriter {
   /** Start of what is in the slab and not yet in `#out`. */
   #start = 0;
   #out: Uint8Array[] = [];
+  /** Where in the slab the current output begins, and that of the last `take` began. */
+  #origin = 0;
+  #lastOrigin = 0;
 
   /** The buffers of all frames since the last call. */
   take(): Uint8Array[] {
@@ -69,7 +72,16 @@ export class FrameWriter {
     const out = this.#out;
     this.#out = [];
     this.bytes = 0;
+    this.#lastOrigin = this.#origin;
+    this.#origin = this.#at;
     return out;
+  }
+
+  /** What the last `take` gave is with the kernel: its part of the slab is used again. Nothing was appended since. */
+  reuse(): void {
+    this.#at = this.#lastOrigin;
+    this.#start = this.#lastOrigin;
+    this.#origin = this.#lastOrigin;
   }
 
   /** Bytes as they are (the banner). */
@@ -259,6 +271,7 @@ export class FrameWriter {
       this.#view = new DataView(this.#slab.buffer);
       this.#at = 0;
       this.#start = 0;
+      this.#origin = 0; // the rest of the output is in slabs that are given up
     }
     const at = this.#at;
     this.#at = at + length;

@@ -55,6 +55,10 @@ class TcpSocket implements Socket {
     return this.#socket.writableLength;
   }
 
+  isFlushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   write(buffers: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     if (buffers.length === 1) return socket.write(buffers[0]!);

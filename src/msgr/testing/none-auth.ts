@@ -73,7 +73,7 @@ export function testAuthServer(options: TestAuthServerOptions = {}): AuthServer 
       };
       return {
         request(_method, preferredModes, _payload, reply) {
-          mode = preferredModes[0] ?? CEPH_CON_MODE_CRC;
+          mode = preferredModes[0] === CEPH_CON_MODE_SECURE ? CEPH_CON_MODE_SECURE : CEPH_CON_MODE_CRC;
           later(() => reply(answer()));
         },
         more(_payload, reply) {
