@@ -1,23 +1,21 @@
-import { bucketAlg, type CrushMap, DEFAULT_CHOOSE_ARGS, ruleOp } from '../../crush/index.ts';
+import { type CrushMap, crushNeeds, DEFAULT_CHOOSE_ARGS, ruleOp } from '../../crush/index.ts';
 import { entityType } from '../entity-name.ts';
 import { CEPH_FEATURES_CRUSH, feature, hasFeature } from '../features.ts';
 import { poolFlag } from '../pool/index.ts';
 import { release } from '../release.ts';
 import { PRIMARY_AFFINITY_DEFAULT } from './flags.ts';
 import type { OSDMap } from './osdmap.ts';
-import { findRule } from './placement.ts';
+import { poolRule } from './placement.ts';
 
 /** Features that a reader of the CRUSH map's tunables, buckets and choose_args needs. */
 export function crushFeatures(crush: CrushMap): bigint {
-  const t = crush.tunables;
+  const needs = crushNeeds(crush);
   let f = 0n;
-  if (t.chooseLocalTries !== 2 || t.chooseLocalFallbackTries !== 5 || t.chooseTotalTries !== 19) {
-    f |= feature.CRUSH_TUNABLES;
-  }
-  if (t.chooseleafDescendOnce !== 0) f |= feature.CRUSH_TUNABLES2;
-  if (t.chooseleafVaryR !== 0) f |= feature.CRUSH_TUNABLES3;
-  if (t.chooseleafStable !== 0) f |= feature.CRUSH_TUNABLES5;
-  if (crush.buckets.some((b) => b?.alg === bucketAlg.STRAW2)) f |= feature.CRUSH_V4;
+  if (needs.tunables) f |= feature.CRUSH_TUNABLES;
+  if (needs.tunables2) f |= feature.CRUSH_TUNABLES2;
+  if (needs.tunables3) f |= feature.CRUSH_TUNABLES3;
+  if (needs.tunables5) f |= feature.CRUSH_TUNABLES5;
+  if (needs.v4Buckets) f |= feature.CRUSH_V4;
   if (hasIncompatChooseArgs(crush)) f |= feature.CRUSH_CHOOSE_ARGS;
   return f;
 }
@@ -60,7 +58,7 @@ export function osdMapFeatures(map: OSDMap, type: number): { features: bigint; m
   for (const pool of map.pools.values()) {
     if (pool.hasFlag(poolFlag.HASHPSPOOL)) features |= feature.OSDHASHPSPOOL;
     if (pool.tiers.length > 0 || pool.isTier) features |= feature.OSD_CACHEPOOL;
-    features |= ruleFeatures(map.crush, findRule(map.crush, pool));
+    features |= ruleFeatures(map.crush, poolRule(map.crush, pool));
   }
   if (map.primaryAffinity.some((a) => a !== PRIMARY_AFFINITY_DEFAULT)) features |= feature.OSD_PRIMARY_AFFINITY;
   const isOsd = type === entityType.OSD;

@@ -20,12 +20,12 @@ export { decodeOSDMapIncremental, encodeOSDMapIncremental, OSDMap, sealIncrement
 export { PgTable, type PgTableWork } from './pg-table.ts';
 export {
   CRUSH_ITEM_NONE,
-  findRule,
   type PgMapping,
   type PoolPlacement,
   pgMappingNone,
   pickPrimary,
   placementSeed,
+  poolRule,
 } from './placement.ts';
 export { type OsdInfo, type OsdXinfo, osdInfo, osdInfoNone, osdXinfo, osdXinfoNone } from './records.ts';
 export * from './tree.ts';

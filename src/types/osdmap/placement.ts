@@ -1,4 +1,4 @@
-import { type CrushMap, crushHash2, type Mapper, mapperOf, type Rule } from '../../crush/index.ts';
+import { type CrushMap, crushHash2, findRule, type Mapper, mapperOf } from '../../crush/index.ts';
 import { pgKey } from '../pg-key.ts';
 import { type PgPool, poolFlag } from '../pool/index.ts';
 import { stableMod } from '../str-hash.ts';
@@ -10,15 +10,8 @@ import { OSD_OUT, osdState, PRIMARY_AFFINITY_DEFAULT, PRIMARY_AFFINITY_MAX } fro
 export const CRUSH_ITEM_NONE = 0x7fffffff;
 
 /** Number of the rule that a pool's crush_rule means, for its type and size; -1: none. */
-export function findRule(crush: CrushMap, pool: PgPool): number {
-  const fits = (rule: Rule | undefined): boolean =>
-    rule !== undefined &&
-    rule.ruleset === pool.crushRule &&
-    rule.type === pool.type &&
-    rule.minSize <= pool.size &&
-    rule.maxSize >= pool.size;
-  // Nearly always a rule's ruleset is its number.
-  return fits(crush.rules[pool.crushRule]) ? pool.crushRule : crush.rules.findIndex(fits);
+export function poolRule(crush: CrushMap, pool: PgPool): number {
+  return findRule(crush, pool.crushRule, pool.type, pool.size) ?? -1;
 }
 
 /** Where a PG's copies are, and which of them leads. */
@@ -70,7 +63,7 @@ export interface PoolPlacement {
 }
 
 export function poolPlacement(crush: CrushMap, id: number, pool: PgPool): PoolPlacement {
-  return { id, pool, mapper: mapperOf(crush), rule: findRule(crush, pool) };
+  return { id, pool, mapper: mapperOf(crush), rule: poolRule(crush, pool) };
 }
 
 /** What CRUSH says, without OSDs that do not exist. */
