@@ -23,6 +23,8 @@ export {
   setSubtreeClass,
 } from './classes.ts';
 export { crushMapCodec, decodeCrushMap, encodeCrushMap } from './codec.ts';
+export { CrushCompileError, CrushSyntaxError, compileCrushMap } from './compile.ts';
+export { decompileCrushMap } from './decompile.ts';
 export {
   type CrushNeeds,
   crushNeeds,

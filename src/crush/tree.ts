@@ -1,5 +1,6 @@
 import { itemWeightAt } from './bucket.ts';
 import { type CrushMap, DEFAULT_CHOOSE_ARGS } from './map.ts';
+import { formatFloat } from './number.ts';
 import { findNonshadowRoots, findRoots } from './query.ts';
 import { weightFromFixed } from './weights.ts';
 
@@ -130,11 +131,5 @@ export function treeTable(
 export function formatTreeWeight(weight: number): string {
   if (weight < -0.01) return '-';
   if (weight < 0.000001) return '0';
-  // A 32-bit float times 10^5 is exact in a double.
-  const scaled = weight * 100_000;
-  let whole = Math.floor(scaled);
-  const rest = scaled - whole;
-  if (rest > 0.5 || (rest === 0.5 && whole % 2 === 1)) whole++;
-  const digits = String(whole).padStart(6, '0');
-  return `${digits.slice(0, -5)}.${digits.slice(-5)}`;
+  return formatFloat(weight, 5);
 }
