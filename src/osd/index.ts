@@ -1,0 +1,2 @@
+export { ClassRegistry, defaultClasses } from './classes/index.ts';
+export { Pg } from './pg/pg.ts';

@@ -1,0 +1,894 @@
+/**
+ * A placement group on this OSD: holds its state together, and gives each part (operations, backend, peering, recovery) the narrow view it asks for.
+ */
+import { errno, type TimerHandle } from '../../base/index.ts';
+import { Reader } from '../../encoding/index.ts';
+import { pgBackfillOp } from '../../messages/index.ts';
+import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
+import { StoreError, Transaction } from '../../store/index.ts';
+import {
+  compareEversion,
+  compareHobject,
+  type Eversion,
+  eversionZero,
+  formatPgId,
+  Ghobject,
+  type Hobject,
+  hobjectMin,
+  type OSDMap,
+  type PgId,
+  type PgPool,
+  pgCollection,
+  pgMetaObject,
+  pgSplitBits,
+  pgStat,
+  pgState,
+  poolFlag,
+  type Snapid,
+  type SpgId,
+  utimeFromMs,
+} from '../../types/index.ts';
+import { type BackendHost, type InProgress, ReplicatedBackend } from '../backend/replicated.ts';
+import type { ClientOp } from '../ops/client-op.ts';
+import type { Effects, ObjectContext, OpContext, StatDelta } from '../ops/context.ts';
+import { watchKey } from '../ops/object-info.ts';
+import { type OpHost, OpPath } from '../ops/op-path.ts';
+import { runPgOps } from '../ops/pg-ls.ts';
+import type { Session } from '../session.ts';
+import { Notify, Watch } from '../watch.ts';
+import { Backfill, type BackfillHost } from './backfill.ts';
+import type { PgMapping } from './choose.ts';
+import { type PastIntervals, type PgHistory, PgInfo, type PgLease } from './info.ts';
+import { PgLog } from './log.ts';
+import type { LogEntry } from './log-entry.ts';
+import { type PgLogMessage, removeMessage } from './messages.ts';
+import { PgMeta } from './meta.ts';
+import { MissingSet } from './missing.ts';
+import { Peering, type PeeringEvent, type PeeringHost, type PeeringStateName } from './peering.ts';
+import { Recovery, type RecoveryHost } from './recovery.ts';
+import type { PgServices } from './services.ts';
+
+const NO_REPLICAS: readonly number[] = [];
+
+export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, BackfillHost {
+  readonly services: PgServices;
+  readonly spgid: SpgId;
+  readonly pgid: PgId;
+  readonly key: string;
+  readonly coll: string;
+  readonly pool: number;
+  readonly seed: number;
+  readonly shard: number;
+  readonly whoami: number;
+  readonly clock;
+  readonly store;
+  readonly logger;
+  readonly peering: Peering;
+  readonly log: PgLog;
+  readonly missing: MissingSet;
+  readonly meta: PgMeta;
+  readonly backend: ReplicatedBackend;
+  readonly path: OpPath;
+  readonly recovery: Recovery;
+  readonly backfill: Backfill;
+  replicas: readonly number[] = NO_REPLICAS;
+  trimTo: Eversion = eversionZero;
+  minLastCompleteOndisk: Eversion = eversionZero;
+  #lastCompleteOndisk: Eversion = eversionZero;
+  readonly #peerCompleteOndisk = new Map<number, Eversion>();
+  #waitingForActive: ClientOp[] = [];
+  readonly #blockedSessions = new Set<Session>();
+  // The transaction of the event that is being handled, and what to do once it is durable.
+  #t: Transaction | undefined;
+  #commits: (() => void)[] = [];
+  #depth = 0;
+  #dirtyInfo = false;
+  #dirtyBig = false;
+  #statsDirty = false;
+  deleted = false;
+  #laterTimer: TimerHandle | undefined;
+  mapEpoch: number;
+  poolSnaps: { readonly seq: Snapid; readonly snaps: readonly Snapid[] } | undefined;
+  poolFull = 0;
+  supportsOmap = true;
+  fadviseDontneed = false;
+
+  constructor(
+    services: PgServices,
+    spgid: SpgId,
+    map: OSDMap,
+    pool: PgPool,
+    state: { info: PgInfo; past: PastIntervals; log: PgLog; missing: MissingSet; meta: PgMeta },
+  ) {
+    this.services = services;
+    this.spgid = spgid;
+    this.pgid = spgid.pgid;
+    this.key = formatPgId(spgid.pgid);
+    this.coll = pgCollection(spgid);
+    this.pool = spgid.pgid.pool;
+    this.seed = spgid.pgid.seed;
+    this.shard = spgid.shard;
+    this.whoami = services.whoami;
+    this.clock = services.clock;
+    this.store = services.store;
+    this.logger = services.logger;
+    this.log = state.log;
+    this.missing = state.missing;
+    this.meta = state.meta;
+    this.mapEpoch = map.epoch;
+    this.peering = new Peering(this, spgid, state.info, state.past, state.log, state.missing, map, pool);
+    this.backend = new ReplicatedBackend(this);
+    this.path = new OpPath(this);
+    this.recovery = new Recovery(this);
+    this.backfill = new Backfill(this);
+    this.#lastCompleteOndisk = state.info.lastComplete;
+    this.#noteMap();
+  }
+
+  /** Makes a PG on disk and in memory. It begins with `begin`. */
+  static create(
+    services: PgServices,
+    spgid: SpgId,
+    map: OSDMap,
+    pool: PgPool,
+    history: PgHistory,
+    past: PastIntervals,
+    lastBackfill: Hobject | undefined,
+  ): Pg {
+    const coll = pgCollection(spgid);
+    const meta = new PgMeta(coll, pgMetaObject(spgid));
+    const info = new PgInfo(spgid, history);
+    if (lastBackfill !== undefined) info.lastBackfill = lastBackfill;
+    info.stats.created = history.epochCreated;
+    info.stats.lastEpochClean = history.lastEpochClean;
+    const log = new PgLog();
+    const missing = new MissingSet(true);
+    const pg = new Pg(services, spgid, map, pool, { info, past, log, missing, meta });
+    const t = new Transaction();
+    t.createCollection(coll, pgSplitBits(spgid.pgid, pool.pgNum));
+    meta.create(t);
+    meta.dirtyInfo = true;
+    meta.dirtyBigInfo = true;
+    meta.write(t, map.epoch, info, past, log, missing);
+    services.store.queueTransactions(coll, [t]);
+    return pg;
+  }
+
+  /** Reads a PG that is on disk, or undefined where its meta object is not there. The map is that of its epoch. */
+  static load(services: PgServices, spgid: SpgId, getMap: (epoch: number) => OSDMap | undefined): Pg | undefined {
+    const coll = pgCollection(spgid);
+    const meta = new PgMeta(coll, pgMetaObject(spgid));
+    const loaded = meta.load(services.store);
+    if (loaded === undefined) return undefined;
+    const map = getMap(loaded.epoch);
+    const pool = map?.pool(spgid.pgid.pool);
+    if (map === undefined || pool === undefined) return undefined;
+    const log = new PgLog();
+    log.reset({
+      entries: loaded.entries,
+      head: loaded.info.lastUpdate,
+      tail: loaded.info.logTail,
+      dups: loaded.dups,
+      canRollbackTo: loaded.canRollbackTo,
+      rollbackInfoTrimmedTo: loaded.rollbackInfoTrimmedTo,
+    });
+    loaded.info.stats.state = 0n;
+    return new Pg(services, spgid, map, pool, {
+      info: loaded.info,
+      past: loaded.past,
+      log,
+      missing: loaded.missing,
+      meta,
+    });
+  }
+
+  // --- views of state ---------------------------------------------------------------------------------------------------------
+
+  get info(): PgInfo {
+    return this.peering.info;
+  }
+
+  get map(): OSDMap {
+    return this.peering.map;
+  }
+
+  get isPrimary(): boolean {
+    return this.peering.isPrimary;
+  }
+
+  get lastPeeringReset(): number {
+    return this.peering.lastPeeringReset;
+  }
+
+  get limits(): PgServices['limits'] {
+    return this.services.limits;
+  }
+
+  get stats(): PgInfo['stats'] {
+    return this.info.stats;
+  }
+
+  get lastUpdate(): Eversion {
+    return this.info.lastUpdate;
+  }
+
+  set lastUpdate(v: Eversion) {
+    const { info } = this;
+    info.lastUpdate = v;
+    if (this.missing.empty) info.lastComplete = v;
+    info.stats.version = v;
+  }
+
+  get lastComplete(): Eversion {
+    return this.info.lastComplete;
+  }
+
+  get lastUserVersion(): number {
+    return this.info.lastUserVersion;
+  }
+
+  set lastUserVersion(v: number) {
+    this.info.lastUserVersion = v;
+  }
+
+  get failsafeFull(): boolean {
+    return this.services.failsafeFull;
+  }
+
+  get state(): PeeringStateName {
+    return this.peering.state;
+  }
+
+  /** What maps say of the pool, taken out once per map. */
+  #noteMap(): void {
+    const { pool, map } = this.peering;
+    this.mapEpoch = map.epoch;
+    this.poolSnaps = pool.isPoolSnapsMode ? pool.snapContext : undefined;
+    this.poolFull = pool.hasFlag(poolFlag.FULL)
+      ? -(pool.hasFlag(poolFlag.FULL_QUOTA) ? errno.EDQUOT : errno.ENOSPC)
+      : 0;
+    this.supportsOmap = pool.supportsOmap;
+    this.fadviseDontneed = pool.hasFlag(poolFlag.WRITE_FADVISE_DONTNEED);
+  }
+
+  // --- events and their transactions ------------------------------------------------------------------------------------------
+
+  /** Runs something that changes the PG's standing, and queues what it wrote. */
+  run(fn: () => void): void {
+    this.#depth++;
+    try {
+      fn();
+    } finally {
+      this.#depth--;
+    }
+    if (this.#depth === 0) this.#flush();
+  }
+
+  apply(event: PeeringEvent): void {
+    if (this.deleted) return;
+    this.run(() => this.peering.apply(event));
+  }
+
+  begin(mapping: PgMapping): void {
+    this.run(() => {
+      this.peering.begin(mapping);
+      this.#interval();
+    });
+  }
+
+  /** Brings the PG from its map to the newest, epoch by epoch. */
+  advanceTo(maps: readonly OSDMap[]): void {
+    if (this.deleted) return;
+    this.run(() => {
+      for (const map of maps) {
+        if (map.epoch <= this.map.epoch) continue;
+        if (map.pool(this.pool) === undefined) {
+          this.#delete();
+          return;
+        }
+        const mapping = this.services.mapPg(map, this.pgid);
+        this.peering.apply({ kind: 'advanceMap', map, lastMap: this.map, mapping });
+        this.#noteMap();
+      }
+      this.#interval();
+      this.peering.apply({ kind: 'activateMap' });
+    });
+  }
+
+  /** Who takes part, for the operation path. */
+  #interval(): void {
+    this.path.contexts_max = this.services.contextsPerPg;
+  }
+
+  transaction(): Transaction {
+    this.#t ??= new Transaction();
+    return this.#t;
+  }
+
+  onCommit(fn: () => void): void {
+    this.#commits.push(fn);
+  }
+
+  markDirty(big: boolean): void {
+    this.#dirtyInfo = true;
+    if (big) this.#dirtyBig = true;
+  }
+
+  #flush(): void {
+    if (this.deleted) return;
+    const dirty = this.#dirtyInfo || this.#dirtyBig;
+    if (dirty || this.#t !== undefined || this.#commits.length > 0) {
+      const t = this.transaction();
+      if (dirty) this.writeMeta(t);
+      const commits = this.#commits;
+      const interval = this.lastPeeringReset;
+      this.#t = undefined;
+      this.#commits = [];
+      this.store.queueTransactions(this.coll, [t], () => {
+        if (this.deleted || this.lastPeeringReset !== interval) return;
+        this.run(() => {
+          for (const fn of commits) fn();
+        });
+      });
+    }
+    if (this.#statsDirty) {
+      this.#statsDirty = false;
+      this.services.statsChanged(this.spgid);
+    }
+  }
+
+  writeMeta(t: Transaction): void {
+    this.meta.dirtyInfo ||= this.#dirtyInfo;
+    this.meta.dirtyBigInfo ||= this.#dirtyBig;
+    this.#dirtyInfo = false;
+    this.#dirtyBig = false;
+    this.meta.write(t, this.mapEpoch, this.info, this.peering.past, this.log, this.missing);
+  }
+
+  now(): { sec: number; nsec: number } {
+    return utimeFromMs(this.clock.now());
+  }
+
+  get options(): PeeringHost['options'] {
+    return this.services.pgOptions;
+  }
+
+  send(osd: number, message: WireMessage): void {
+    this.services.sendToOsd(osd, message);
+  }
+
+  sendToOsd(osd: number, message: WireMessage): void {
+    this.services.sendToOsd(osd, message);
+  }
+
+  removeObject(oid: Hobject, key: string): void {
+    this.transaction().remove(this.coll, new Ghobject(oid, undefined, this.shard));
+    this.path.forget(key);
+  }
+
+  wantPgTemp(osds: readonly number[]): void {
+    this.services.wantPgTemp(this.pgid, osds);
+  }
+
+  wantUpThru(epoch: number): void {
+    this.services.wantUpThru(epoch);
+  }
+
+  get lease(): PgLease | undefined {
+    return undefined;
+  }
+
+  intervalChanged(): void {
+    const open = this.backend.reset();
+    const again = this.path.reset(open);
+    this.recovery.reset(this.transaction());
+    this.backfill.reset();
+    this.replicas = NO_REPLICAS;
+    this.trimTo = eversionZero;
+    this.minLastCompleteOndisk = eversionZero;
+    this.#peerCompleteOndisk.clear();
+    this.#lastCompleteOndisk = this.info.lastComplete;
+    this.#waitingForActive = [...again, ...this.#waitingForActive];
+    if (!this.isPrimary) {
+      const drop = this.#waitingForActive;
+      this.#waitingForActive = [];
+      for (const op of drop) this.drop(op, 'not primary any more');
+    }
+  }
+
+  activated(): void {
+    this.replicas = [...this.peering.participants].filter((osd) => osd !== this.whoami);
+  }
+
+  /** Requests may run. */
+  active(): void {
+    for (const s of this.#blockedSessions) s.unblock(this.key, this.mapEpoch);
+    this.#blockedSessions.clear();
+    if (!this.peering.isActive) return;
+    if (this.isPrimary && this.peering.pool.hasFlag(poolFlag.CREATING)) this.services.pgCreated(this.pgid);
+    const waiting = this.#waitingForActive;
+    this.#waitingForActive = [];
+    for (const op of waiting) this.path.doOp(op);
+  }
+
+  startRecovery(): void {
+    this.recovery.start();
+  }
+
+  startBackfill(): void {
+    this.backfill.start();
+  }
+
+  clean(): void {
+    this.markDirty(true);
+  }
+
+  publishStats(): void {
+    this.#statsDirty = true;
+    if (this.#depth === 0) this.#flush();
+  }
+
+  purge(osds: readonly number[]): void {
+    for (const osd of osds) this.send(osd, removeMessage(this.mapEpoch, [this.spgid]));
+  }
+
+  resetBackfill(message: PgLogMessage): void {
+    const t = this.transaction();
+    // Everything that is here may be anything: it goes, and comes back by backfill.
+    for (;;) {
+      const found = this.store.list(this.coll, new Ghobject(hobjectMin, undefined, this.shard), undefined, 512);
+      const objects = found.objects.filter((o) => !o.isPgMeta);
+      for (const o of objects) t.remove(this.coll, o);
+      if (found.next.isMax || objects.length === 0) break;
+      this.store.queueTransactions(this.coll, [t]);
+      this.#t = undefined;
+      this.resetBackfill(message);
+      return;
+    }
+    this.missing.clear();
+    this.log.reset(message.log);
+    this.log.markAllDirty();
+    const { info } = this;
+    const { state } = info.stats;
+    Object.assign(info, message.info.copy());
+    info.stats.state = state;
+    this.markDirty(true);
+  }
+
+  // --- deletion ---------------------------------------------------------------------------------------------------------------
+
+  /** The pool is gone, or the primary says that this copy is not needed. */
+  #delete(): void {
+    this.peering.beginDelete();
+    this.intervalChanged();
+    for (const op of this.#waitingForActive) this.drop(op, 'the pool is gone');
+    this.#waitingForActive = [];
+    for (;;) {
+      const t = new Transaction();
+      const found = this.store.list(this.coll, new Ghobject(hobjectMin, undefined, this.shard), undefined, 1024);
+      for (const o of found.objects) t.remove(this.coll, o);
+      if (found.next.isMax) {
+        t.remove(this.coll, pgMetaObject(this.spgid));
+        t.removeCollection(this.coll);
+        this.store.queueTransactions(this.coll, [t]);
+        break;
+      }
+      this.store.queueTransactions(this.coll, [t]);
+    }
+    this.deleted = true;
+    this.stop();
+  }
+
+  remove(): void {
+    this.run(() => this.#delete());
+  }
+
+  stop(): void {
+    if (this.#laterTimer !== undefined) this.clock.clearTimer(this.#laterTimer);
+    this.#laterTimer = undefined;
+  }
+
+  // --- client requests --------------------------------------------------------------------------------------------------------
+
+  handleOp(op: ClientOp): void {
+    if (this.deleted) {
+      this.drop(op, 'the PG is gone');
+      return;
+    }
+    if (this.peering.isActive) {
+      this.path.doOp(op);
+      return;
+    }
+    const session = op.message.connection.session as Session | undefined;
+    const hopeless = this.state === 'Down' || this.state === 'Incomplete' || this.peering.test(pgState.PEERED);
+    if (this.isPrimary && hopeless && session !== undefined && this.services.pgOptions.backoffOnDown) {
+      session.block(this.key, this.spgid, this.mapEpoch);
+      this.#blockedSessions.add(session);
+      this.drop(op, 'backoff');
+      return;
+    }
+    if (!this.isPrimary && !this.peering.isActing) {
+      this.drop(op, 'not acting');
+      return;
+    }
+    op.state = 'waiting for peered';
+    this.#waitingForActive.push(op);
+  }
+
+  drop(op: ClientOp, why: string): void {
+    op.message.release();
+    this.services.opDropped(op, why);
+  }
+
+  isUnreadable(key: string): boolean {
+    return !this.missing.empty && this.missing.has(key);
+  }
+
+  isDegraded(key: string, oid: Hobject): boolean {
+    if (!this.missing.empty && this.missing.has(key)) return true;
+    const { peering } = this;
+    if (this.state === 'Clean') return false;
+    for (const osd of this.replicas) {
+      if (peering.peerMissing.get(osd)?.has(key) === true) return true;
+    }
+    return this.backfill.isBusy(key, oid);
+  }
+
+  wantRecovered(key: string): void {
+    this.recovery.want(key);
+  }
+
+  nextTid(): number {
+    return this.services.nextTid();
+  }
+
+  nextNotifyId(): bigint {
+    return this.services.nextNotifyId();
+  }
+
+  isRemovedSnap(snap: Snapid): boolean {
+    return this.map.removedSnapsQueue.get(this.pool)?.contains(snap) === true;
+  }
+
+  isBlocklisted(op: ClientOp): boolean {
+    if (this.map.blocklist.size === 0) return false;
+    const addr = op.message.connection.peerAddrs.addrs[0];
+    return addr !== undefined && this.map.isBlocklisted(addr);
+  }
+
+  addStats(d: StatDelta, version: Eversion): void {
+    const s = this.info.stats.stats;
+    s.numBytes += d.bytes;
+    s.numObjects += d.objects;
+    s.numObjectClones += d.clones;
+    s.numRd += d.rd;
+    s.numRdKb += d.rdKb;
+    s.numWr += d.wr;
+    s.numWrKb += d.wrKb;
+    s.numObjectsDirty += d.dirty;
+    s.numWhiteouts += d.whiteouts;
+    s.numObjectsOmap += d.omap;
+    this.info.stats.version = version;
+    this.services.statsChanged(this.spgid);
+  }
+
+  readStats(d: StatDelta): void {
+    const s = this.info.stats.stats;
+    s.numRd += d.rd;
+    s.numRdKb += d.rdKb;
+    this.services.statsChanged(this.spgid);
+  }
+
+  opDone(op: ClientOp, bytesIn: number, bytesOut: number): void {
+    const c = this.services.counters;
+    const latency_s = (this.clock.monotonic() - op.received_ms) / 1000;
+    c.op++;
+    c.opIn += bytesIn;
+    c.opOut += bytesOut;
+    c.opLatency_s += latency_s;
+    if (op.mayWrite) {
+      if (op.mayRead) c.opRw++;
+      else {
+        c.opW++;
+        c.opWIn += bytesIn;
+        c.opWLatency_s += latency_s;
+      }
+    } else {
+      c.opR++;
+      c.opROut += bytesOut;
+      c.opRLatency_s += latency_s;
+    }
+    this.services.opFinished(op);
+  }
+
+  warn(text: string): void {
+    this.services.clusterLog('warn', text);
+  }
+
+  corrupt(error: unknown, oid: Hobject): number {
+    if (error !== undefined && !(error instanceof StoreError)) throw error;
+    const what = error === undefined ? 'full-object read crc does not match' : error.message;
+    this.services.clusterLog('error', `${this.key} ${what} on ${oid}`);
+    return -errno.EIO;
+  }
+
+  contextAt(head: ObjectContext, snap: Snapid): ObjectContext | number {
+    return this.path.contextAt(head, snap);
+  }
+
+  call(ctx: OpContext, cls: string, method: string, input: Uint8Array): number | Uint8Array {
+    return this.services.classes.call(ctx, cls, method, input);
+  }
+
+  listObjects(op: ClientOp): void {
+    const result = runPgOps(
+      {
+        store: this.store,
+        coll: this.coll,
+        shard: this.shard,
+        pgid: this.pgid,
+        pgNum: this.peering.pool.pgNum,
+        missing: this.missing,
+        listMax: this.limits.pgls,
+      },
+      op,
+    );
+    this.path.replyPg(op, result);
+  }
+
+  // --- watches ----------------------------------------------------------------------------------------------------------------
+
+  loadWatches(obc: ObjectContext): void {
+    obc.watches ??= new Map();
+    for (const [key, w] of obc.oi.watchers ?? []) {
+      if (!obc.watches.has(key)) obc.watches.set(key, this.#watch(obc, w.cookie, w.entity, w.timeout_s));
+    }
+  }
+
+  #watch(obc: ObjectContext, cookie: bigint, entity: { type: number; num: number }, timeout_s: number): Watch {
+    return new Watch(this.clock, cookie, entity, timeout_s, (w) => this.#watchTimedOut(obc, w));
+  }
+
+  #watchTimedOut(obc: ObjectContext, w: Watch): void {
+    if (this.deleted || !this.isPrimary || !this.peering.isActive) return;
+    const key = watchKey(w.cookie, w.entity);
+    obc.watches?.delete(key);
+    w.remove(false);
+    this.path.dropWatch(obc, key);
+  }
+
+  runEffects(change: { readonly op: ClientOp | undefined }, obc: ObjectContext, effects: Effects | undefined): void {
+    if (effects === undefined) return;
+    for (const d of effects.disconnects) {
+      const key = watchKey(d.cookie, d.entity);
+      const w = obc.watches?.get(key);
+      obc.watches?.delete(key);
+      w?.remove(d.sendDisconnect);
+    }
+    const { op } = change;
+    const connection = op?.message.connection;
+    const session = connection?.session as Session | undefined;
+    if (op === undefined || connection === undefined || session === undefined) return;
+    const entity = { type: op.reqid.type, num: op.reqid.num };
+    for (const c of effects.connects) {
+      const key = watchKey(c.cookie, entity);
+      obc.watches ??= new Map();
+      let w = obc.watches.get(key);
+      if (w === undefined) {
+        w = this.#watch(obc, c.cookie, entity, c.timeout_s);
+        obc.watches.set(key, w);
+      }
+      w.connect(connection, session, c.willPing);
+    }
+    for (const n of effects.notifies) {
+      const notify = new Notify(this.clock, connection, entity.num, n.id, n.cookie, n.payload, obc.oi.userVersion);
+      notify.start(obc.watches?.values() ?? [], n.timeout_s);
+    }
+    for (const a of effects.acks) {
+      for (const w of [...(obc.watches?.values() ?? [])]) {
+        if (w.entity.num !== entity.num || w.entity.type !== entity.type) continue;
+        if (a.cookie === undefined || a.cookie === w.cookie) w.acknowledge(a.id, a.reply);
+      }
+    }
+  }
+
+  // --- backend ----------------------------------------------------------------------------------------------------------------
+
+  wantsData(osd: number, obc: ObjectContext | undefined): boolean {
+    if (obc === undefined) return true;
+    const peer = this.peering.peerInfo.get(osd);
+    if (peer === undefined || !peer.isIncomplete || compareHobject(obc.oid, peer.lastBackfill) <= 0) return true;
+    return this.backfill.reached(osd, obc.oid);
+  }
+
+  queue(transactions: readonly Transaction[], onCommit: () => void): void {
+    this.store.queueTransactions(this.coll, transactions, onCommit);
+  }
+
+  #trim(t: Transaction, to: Eversion): void {
+    if (compareEversion(to, this.log.tail) <= 0) return;
+    const trimmed = this.log.trim(to, this.services.pgOptions.dupsTracked);
+    this.info.logTail = this.log.tail;
+    this.info.stats.logStart = this.log.tail;
+    this.info.stats.ondiskLogStart = this.log.tail;
+    this.meta.writeTrim(t, trimmed);
+    this.meta.dirtyInfo = true;
+  }
+
+  logLocally(t: Transaction, entries: readonly LogEntry[], framed: readonly Uint8Array[]): void {
+    const { info } = this;
+    for (const e of entries) this.log.append(e);
+    info.stats.logSize = this.log.length;
+    info.stats.ondiskLogSize = info.stats.logSize;
+    if (entries.length === 1) this.meta.writeEntry(t, entries[0]!.version, framed[0]!, info);
+    else
+      this.meta.writeEntries(
+        t,
+        entries.map((e, i) => [e.version, framed[i]!] as const),
+        info,
+      );
+    this.#trim(t, this.trimTo);
+    if (this.meta.dirtyInfo) this.writeMeta(t);
+  }
+
+  logAsReplica(
+    t: Transaction,
+    entries: readonly LogEntry[],
+    framed: readonly Uint8Array[],
+    stats: Uint8Array,
+    trimTo: Eversion,
+    minLastCompleteOndisk: Eversion,
+  ): void {
+    const { info } = this;
+    const { state } = info.stats;
+    info.stats = pgStat.decode(new Reader(stats));
+    info.stats.state = state;
+    for (const e of entries) {
+      this.log.append(e);
+      if (e.userVersion > info.lastUserVersion) info.lastUserVersion = e.userVersion;
+    }
+    const last = entries[entries.length - 1];
+    if (last !== undefined) {
+      info.lastUpdate = last.version;
+      if (this.missing.empty) info.lastComplete = last.version;
+    }
+    info.stats.logSize = this.log.length;
+    info.stats.ondiskLogSize = info.stats.logSize;
+    this.minLastCompleteOndisk = minLastCompleteOndisk;
+    this.meta.writeEntries(
+      t,
+      entries.map((e, i) => [e.version, framed[i]!] as const),
+      info,
+    );
+    this.#trim(t, trimTo);
+    if (this.meta.dirtyInfo) this.writeMeta(t);
+    this.services.counters.subop++;
+  }
+
+  localCompleteOndisk(version: Eversion): void {
+    this.#lastCompleteOndisk = version;
+    this.#updateMinComplete();
+  }
+
+  peerCompleteOndisk(osd: number, version: Eversion): void {
+    this.#peerCompleteOndisk.set(osd, version);
+    this.#updateMinComplete();
+  }
+
+  #updateMinComplete(): void {
+    if (!this.isPrimary) return;
+    let least = this.#lastCompleteOndisk;
+    for (const osd of this.replicas) {
+      const v = this.#peerCompleteOndisk.get(osd);
+      if (v === undefined) return;
+      if (compareEversion(v, least) < 0) least = v;
+    }
+    this.minLastCompleteOndisk = least;
+  }
+
+  updateTrimTo(): void {
+    const target = this.services.targetLogEntries;
+    const size = this.log.length;
+    if (size <= target) return;
+    const limit = this.minLastCompleteOndisk;
+    if (limit.version === 0 || compareEversion(limit, this.trimTo) <= 0) return;
+    const { logTrimMin, logTrimMax } = this.services.pgOptions;
+    const n = Math.min(size - target, logTrimMax);
+    if (n < logTrimMin) return;
+    const to = this.log.at(n - 1).version;
+    this.trimTo = compareEversion(to, limit) > 0 ? limit : to;
+  }
+
+  done(change: InProgress): void {
+    this.path.changeDone(change);
+  }
+
+  // --- recovery ---------------------------------------------------------------------------------------------------------------
+
+  get chunkSize(): number {
+    return this.services.pgOptions.recoveryChunk;
+  }
+
+  get active_max(): number {
+    return this.services.pgOptions.recoveryActive;
+  }
+
+  get omapEntries(): number {
+    return this.services.pgOptions.recoveryOmapEntries;
+  }
+
+  get scanSize(): number {
+    return this.services.pgOptions.backfillScan;
+  }
+
+  commit(t: Transaction, done: () => void): void {
+    const interval = this.lastPeeringReset;
+    this.store.queueTransactions(this.coll, [t], () => {
+      if (this.deleted || this.lastPeeringReset !== interval) return;
+      this.run(done);
+    });
+  }
+
+  gotLocally(oid: Hobject, key: string, version: Eversion): void {
+    this.missing.got(key, version);
+    if (compareHobject(oid, this.info.lastBackfill) > 0) return;
+    if (this.missing.empty) this.info.lastComplete = this.info.lastUpdate;
+    this.info.stats.stats.numObjectsMissing = this.missing.size;
+    this.markDirty(false);
+  }
+
+  objectRecovered(key: string, bytes: number): void {
+    const c = this.services.counters;
+    c.recoveryOps++;
+    c.recoveryBytes += bytes;
+    const s = this.info.stats.stats;
+    s.numObjectsRecovered++;
+    s.numBytesRecovered += bytes;
+    this.publishStats();
+    this.path.objectRecovered(key);
+  }
+
+  forgetContext(key: string): void {
+    this.path.forget(key);
+  }
+
+  allRecovered(): void {
+    this.apply({ kind: 'recovered' });
+  }
+
+  allBackfilled(): void {
+    this.apply({ kind: 'backfilled' });
+  }
+
+  unfound(found: boolean): void {
+    if (found === this.peering.test(pgState.RECOVERY_UNFOUND)) return;
+    if (found) this.peering.setState(pgState.RECOVERY_UNFOUND);
+    else this.peering.clearState(pgState.RECOVERY_UNFOUND);
+    this.publishStats();
+  }
+
+  requeueLater(fn: () => void): void {
+    const interval = this.lastPeeringReset;
+    this.clock.defer(() => {
+      if (!this.deleted && this.lastPeeringReset === interval) this.run(fn);
+    });
+  }
+
+  /** MOSDPGBackfill: the primary says how far this copy is. */
+  handleBackfill(op: number, lastBackfill: Hobject): void {
+    if (this.deleted || this.state !== 'ReplicaActive' || op === pgBackfillOp.FINISH_ACK) return;
+    this.run(() => {
+      this.info.lastBackfill = lastBackfill;
+      this.markDirty(true);
+    });
+  }
+
+  /** MOSDRepOp: a change from the primary of this interval. */
+  handleRepOp(message: ReceivedMessage, mapEpoch: number): void {
+    if (this.deleted || mapEpoch < this.info.history.sameIntervalSince || this.state !== 'ReplicaActive') {
+      message.release();
+      return;
+    }
+    this.backend.handleRepOp(message);
+  }
+}
