@@ -67,6 +67,8 @@ export interface ManagerPorts {
   sendToMonitor(message: MessageParts): void;
   /** Asks the monitors for maps from `start` on, for good. */
   subscribe(what: string, start: number): void;
+  /** Says which version of a map has come, so that a new session does not ask for it again. */
+  got(what: string, have: number): void;
   /** Whether a peer's caps allow a command of a service (`pg`, `osd`, ...), and which of r, w, x it needs. */
   isAllowed(
     connection: Connection,
@@ -265,6 +267,7 @@ export class Manager {
   #handleMgrMap(map: MgrMap): void {
     if (map.epoch <= this.#mgrMap.epoch) return;
     this.#mgrMap = map;
+    this.#ports.got('mgrmap', map.epoch);
     const isOurs = BigInt(map.activeGid) === this.#ports.globalId();
     if (isOurs && this.#state === 'standby') {
       this.#ports.logger.log('mgr', 1, 'this manager is now the active one');
@@ -285,6 +288,7 @@ export class Manager {
     if (result === 'gap') this.#ports.subscribe('osdmap', 0);
     if (result !== 'newer' || this.#state !== 'active') return;
     const map = this.#follower.map!;
+    this.#ports.got('osdmap', map.epoch);
     this.#placement = new CrushPlacement(map, this.#placement);
     this.#pgMap.updateMap(map, this.#ports.clock.now());
     if (!wasAvailable) {

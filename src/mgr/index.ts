@@ -1,0 +1,1 @@
+export { MgrDaemon, type MgrDaemonOptions } from './daemon.ts';
