@@ -1,3 +1,4 @@
+export { configAdminCommand, configAdminCommands } from './admin.ts';
 export { type ConfFile, confFor, parseConf } from './conf.ts';
 export { Config, type ConfigLayer, type ConfigOwner, configLayers } from './config.ts';
 export {

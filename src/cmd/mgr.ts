@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { KeyRing } from '../auth/index.ts';
+import { MgrDaemon } from '../mgr/index.ts';
+import { commonAdminCommand } from './common-admin.ts';
+import { type DaemonContext, type RunningDaemon, runDaemon } from './daemon.ts';
+import { hostMetadata } from './metadata.ts';
+
+async function start(context: DaemonContext): Promise<RunningDaemon> {
+  const { config, id, logger } = context;
+  const path = config.expand(config.str('keyring'));
+  const daemon = new MgrDaemon({
+    ...context,
+    keyring: KeyRing.parse(readFileSync(path), path),
+    metadata: hostMetadata(hostname()),
+  });
+  // Ceph's manager that lost its role starts itself anew as a standby; so does this one, with whatever supervises it.
+  daemon.onDeposed = () => {
+    logger.log('mgr', 0, `mgr.${id} is no longer the active manager and ends; start it again for a standby`);
+    process.kill(process.pid, 'SIGTERM');
+  };
+  await daemon.start();
+  return {
+    stop: async () => daemon.stop(),
+    adminCommand(command) {
+      const reply = daemon.adminCommand(String(command.prefix));
+      if (reply !== undefined) return { code: reply.rc, out: reply.out, err: reply.status };
+      return commonAdminCommand(context, command, ['mgr_status', 'status']);
+    },
+  };
+}
+
+/** `sepiola mgr --conf C --id X` */
+export function main(argv: string[]): Promise<number> {
+  return runDaemon('mgr', argv, {}, start);
+}
