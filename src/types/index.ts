@@ -1,3 +1,4 @@
+export * from './ceph-version.ts';
 export * from './command/index.ts';
 export * from './compat-set.ts';
 export * from './entity-addr.ts';

@@ -1,0 +1,530 @@
+import { AuthRegistry, decodeCaps, KeyRing, MonCap, MonServerAuth } from '../auth/index.ts';
+import {
+  type Clock,
+  type Entropy,
+  InvariantError,
+  type Kv,
+  type Logger,
+  type Network,
+  type TimerHandle,
+} from '../base/index.ts';
+import type { Config } from '../config/index.ts';
+import { DecodeError, decodeFromBytes, encodeText, encodeToBytes } from '../encoding/index.ts';
+import { MMgrDigest } from '../messages/index.ts';
+import { type Connection, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
+import { MonStore, SingleCommitLog, StoreTransaction } from '../paxos/index.ts';
+import {
+  CEPH_VERSION_COMMIT,
+  CEPH_VERSION_SHORT,
+  CEPH_VERSION_TEXT,
+  EntityAddrVec,
+  entityType,
+  type MonMap,
+  makeEntityName,
+  monMap,
+  release,
+  utimeToMs,
+} from '../types/index.ts';
+import { AdminCommands } from './admin.ts';
+import { AuthMonitor } from './auth.ts';
+import { CommandRunner } from './command-runner.ts';
+import { CommandRegistry } from './commands/registry.ts';
+import { ConfigMonitor } from './config.ts';
+import type { OptionMask } from './config-map.ts';
+import { Dispatch } from './dispatch.ts';
+import { FsMonitor } from './fs.ts';
+import { HealthMonitor } from './health.ts';
+import { KvMonitor } from './kv.ts';
+import { LogMonitor } from './log.ts';
+import { MgrMonitor } from './mgr.ts';
+import { MgrStatMonitor } from './mgrstat.ts';
+import { monitorChecks } from './mon-checks.ts';
+import { MonmapMonitor } from './monmap.ts';
+import { registerOsdCommands } from './osd/commands.ts';
+import { osdChecks } from './osd/health.ts';
+import { OsdMonitor } from './osd/osd-monitor.ts';
+import { OsdRequests } from './osd/requests.ts';
+import type { Service, ServiceContext } from './service.ts';
+import { Session } from './session.ts';
+import { registerStatusCommands } from './status.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+/** Table of the monitor's own values. */
+const TABLE = 'monitor';
+const MKFS_TABLE = 'mkfs';
+/** Layout of the store: raised when an older program could not read it. */
+const STORE_VERSION = 1;
+/** Peers with a session at most; more are turned away. */
+const SESSIONS_MAX = 4096;
+
+export interface MonitorOptions {
+  /** `a` of mon.a. */
+  readonly id: string;
+  readonly hostname: string;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly network: Network;
+  readonly logger: Logger;
+  readonly config: Config;
+  readonly kv: Kv;
+  /** Holds the monitors' key, `mon.`. */
+  readonly keyring: KeyRing;
+  /** What this daemon tells of its host: arch, kernel, ... */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Appends text to a cluster log file. */
+  writeClusterLog(path: string, text: string): void;
+  /** Bytes of the file system that holds the store. */
+  statfs(): { readonly total: number; readonly free: number } | undefined;
+}
+
+/** Makes the store of a new monitor. The first start turns what is written here into the cluster's first maps. */
+export function mkfs(kv: Kv, map: MonMap, keyring: Uint8Array): void {
+  const store = new MonStore(kv);
+  const t = new StoreTransaction();
+  t.putNumber(TABLE, 'store_version', STORE_VERSION);
+  t.put(TABLE, 'cluster_uuid', encodeText(`${map.fsid}\n`));
+  t.put(MKFS_TABLE, 'monmap', encodeToBytes(monMap, map));
+  t.put(MKFS_TABLE, 'keyring', keyring);
+  store.commitSync(t.ops);
+}
+
+/** Whether a store was made by {@link mkfs}. */
+export function isMade(kv: Kv): boolean {
+  return new MonStore(kv).exists(TABLE, 'cluster_uuid');
+}
+
+/**
+ * A monitor: the services over one commit log, the sessions of its peers, and what goes between them. It talks to the world through the
+ * interfaces it is given, so the simulator runs this very code.
+ */
+export class Monitor {
+  readonly id: string;
+  readonly options: MonitorOptions;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly store: MonStore;
+  readonly commitLog: SingleCommitLog;
+  readonly monmap: MonmapMonitor;
+  readonly osd: OsdMonitor;
+  readonly auth: AuthMonitor;
+  readonly kv: KvMonitor;
+  readonly configService: ConfigMonitor;
+  readonly log: LogMonitor;
+  readonly mgr: MgrMonitor;
+  readonly mgrStat: MgrStatMonitor;
+  readonly health: HealthMonitor;
+  readonly fs: FsMonitor;
+  readonly commands = new CommandRegistry();
+  readonly subscriptions: Subscriptions;
+  readonly osdRequests: OsdRequests;
+  readonly runner: CommandRunner;
+  readonly serverAuth: MonServerAuth;
+  readonly admin: AdminCommands;
+  readonly #registry: AuthRegistry;
+  readonly #dispatch: Dispatch;
+  readonly #services: readonly Service[];
+  readonly #sessions = new Set<Session>();
+  readonly #started_ms: number;
+  #messenger: Messenger | undefined;
+  #active = false;
+  #stopped = false;
+  #timer: TimerHandle | undefined;
+  #digestTimer: TimerHandle | undefined;
+
+  constructor(options: MonitorOptions) {
+    this.options = options;
+    this.id = options.id;
+    this.config = options.config;
+    this.clock = options.clock;
+    this.logger = options.logger;
+    this.#started_ms = options.clock.monotonic();
+    this.store = new MonStore(options.kv);
+    this.#checkStore();
+    const { config, clock, logger, entropy } = options;
+    this.commitLog = new SingleCommitLog(this.store, logger, {
+      keep_min: config.num('paxos_min'),
+      trim_min: config.num('paxos_trim_min'),
+      trim_max: config.num('paxos_trim_max'),
+    });
+    const context: ServiceContext = { clock, logger, store: this.store, log: this.commitLog };
+    const clog = (level: 'debug' | 'info' | 'sec' | 'warn' | 'error', text: string): void => this.log.log(level, text);
+
+    this.monmap = new MonmapMonitor(context, this.#mkfsMap());
+    this.log = new LogMonitor(context, {
+      config,
+      self: {
+        id: this.id,
+        authType: entityType.MON,
+        rank: () => makeEntityName(entityType.MON, this.rank),
+        addrs: () => this.addrs,
+      },
+      writeFile: (path, text) => options.writeClusterLog(path, text),
+    });
+    this.osd = new OsdMonitor(context, config, clog);
+    this.auth = new AuthMonitor(context, config, entropy, options.keyring);
+    this.kv = new KvMonitor(context);
+    this.configService = new ConfigMonitor(context, this.kv, {
+      place: (entity, hostname) => this.#placeOf(entity, hostname),
+      precision: (mask) => this.#precisionOf(mask),
+      moduleOption: (name) => this.mgr.moduleOption(name),
+      moduleOptionNames: () => this.mgr.moduleOptionNames(),
+      fsid: () => this.fsid,
+      minimalConf: () => this.#minimalConf(),
+    });
+    this.mgr = new MgrMonitor(context, {
+      config,
+      blocklist: (addrs, seconds) => this.#blocklist(addrs, seconds),
+      osdCount: () => this.osd.map.osdCounts.osds,
+      clusterCreated: () => utimeToMs(this.monmap.map.created),
+      clog,
+    });
+    this.mgrStat = new MgrStatMonitor(context);
+    this.health = new HealthMonitor(context);
+    this.fs = new FsMonitor(context);
+    // Later ones look at earlier ones when they take up a new version.
+    this.#services = [
+      this.monmap,
+      this.osd,
+      this.auth,
+      this.kv,
+      this.configService,
+      this.log,
+      this.mgr,
+      this.mgrStat,
+      this.health,
+      this.fs,
+    ];
+    this.#registry = new AuthRegistry(config, entityType.MON);
+    this.serverAuth = new MonServerAuth({
+      registry: this.#registry,
+      keys: this.auth.keyServer,
+      clock,
+      entropy,
+      log: logger,
+      isReady: () => this.#active,
+      assignGlobalId: (done) => this.auth.allocateGlobalId(done),
+    });
+    this.subscriptions = new Subscriptions(this);
+    this.osdRequests = new OsdRequests(this);
+    this.runner = new CommandRunner(this);
+    this.#dispatch = new Dispatch(this);
+    this.admin = new AdminCommands(this);
+    this.#wire();
+    this.#registerCommands();
+  }
+
+  #checkStore(): void {
+    const version = this.store.getNumber(TABLE, 'store_version');
+    if (version === 0) throw new Error('this is not the store of a monitor: make one with --mkfs first');
+    if (version > STORE_VERSION) {
+      throw new Error(
+        `the monitor's store has version ${version}, from a newer program; this one reads up to ${STORE_VERSION}`,
+      );
+    }
+  }
+
+  #mkfsMap(): MonMap | undefined {
+    const bytes = this.store.get(MKFS_TABLE, 'monmap');
+    return bytes === undefined ? undefined : decodeFromBytes(monMap, bytes);
+  }
+
+  #wire(): void {
+    const { commitLog } = this;
+    commitLog.onCommitted = () => {
+      for (const service of this.#services) service.refresh();
+    };
+    const subs = this.subscriptions;
+    this.monmap.onChanged = () => subs.checkAll((what) => what === 'monmap');
+    this.osd.onChanged = () => {
+      subs.checkAll((what) => what === 'osdmap' || what === 'osd_pg_creates');
+    };
+    this.configService.onChanged = () => {
+      this.#applyOwnConfig();
+      subs.checkAll((what) => what === 'config');
+    };
+    this.kv.onChanged = () => subs.checkAll((what) => what.startsWith('kv:'));
+    this.log.onChanged = () => subs.checkAll((what) => what.startsWith('log-'));
+    this.mgr.onChanged = () => subs.checkAll((what) => what === 'mgrmap');
+    this.mgrStat.onChanged = () => {
+      subs.checkAll((what) => what === 'servicemap');
+      this.#takePurgedSnaps();
+    };
+    this.fs.onChanged = () => subs.checkAll((what) => /^(fs|mds)map/.test(what));
+    this.health.onInfo = (text) => this.log.log('info', text);
+    this.health.addSource(() => monitorChecks(this));
+    this.health.addSource(() => osdChecks(this.osd));
+    this.health.addSource(() => this.mgr.checks());
+    this.health.addSource(() => this.mgrStat.checks());
+    this.osd.poolUsage = (pool) => {
+      const stat = this.mgrStat.poolStat(pool);
+      return stat === undefined ? undefined : { bytes: stat.stats.numBytes, objects: stat.stats.numObjects };
+    };
+  }
+
+  #registerCommands(): void {
+    const { commands } = this;
+    this.monmap.registerCommands(commands, this);
+    registerOsdCommands(commands, this);
+    this.auth.registerCommands(commands);
+    this.kv.registerCommands(commands, () => this.config.num('mon_config_key_max_entry_size'));
+    this.configService.registerCommands(commands);
+    this.log.registerCommands(commands);
+    this.mgr.registerCommands(commands);
+    this.mgrStat.registerCommands(commands, () => this.osd.map);
+    this.health.registerCommands(commands);
+    this.fs.registerCommands(commands);
+    registerStatusCommands(commands, this);
+    const unserved = commands.unserved();
+    if (unserved.length > 0) throw new InvariantError('commands without a handler', { unserved });
+  }
+
+  // --- what it is
+
+  get fsid(): string {
+    return this.monmap.map.fsid;
+  }
+
+  get rank(): number {
+    return Math.max(0, this.monmap.map.rankOf(this.id));
+  }
+
+  get addrs(): EntityAddrVec {
+    return this.monmap.map.mon(this.id)?.addrs ?? EntityAddrVec.empty;
+  }
+
+  /** True once the first maps are there: before, nobody is let in. */
+  get isActive(): boolean {
+    return this.#active && !this.#stopped;
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
+  }
+
+  get messenger(): Messenger | undefined {
+    return this.#messenger;
+  }
+
+  /** Milliseconds since it leads (a monitor alone leads from its start). */
+  get quorumAge_ms(): number {
+    return this.clock.monotonic() - this.#started_ms;
+  }
+
+  /** Odd while electing, even with a quorum in Ceph; a monitor alone counts as after its first election. */
+  get electionEpoch(): number {
+    return this.store.getNumber(TABLE, 'election_epoch');
+  }
+
+  /** What this monitor tells of itself (`ceph mon metadata`). */
+  get metadata(): ReadonlyMap<string, string> {
+    return new Map([
+      ['addrs', this.addrs.toString()],
+      ...this.options.metadata,
+      ['ceph_release', 'pacific'],
+      ['ceph_version', CEPH_VERSION_TEXT],
+      ['ceph_version_short', CEPH_VERSION_SHORT],
+      ['hostname', this.options.hostname],
+    ]);
+  }
+
+  get version(): { readonly text: string; readonly short: string; readonly commit: string } {
+    return { text: CEPH_VERSION_TEXT, short: CEPH_VERSION_SHORT, commit: CEPH_VERSION_COMMIT };
+  }
+
+  // --- life
+
+  /** Reads the store, makes the first maps of a new cluster, and listens. Resolves when clients are served. */
+  async start(): Promise<void> {
+    this.osd.fsid = this.#mkfsMap()?.fsid ?? '';
+    if (this.commitLog.lastCommitted === 0) await this.#makeCluster();
+    for (const service of this.#services) service.start();
+    this.osd.fsid = this.fsid;
+    // As a monitor alone that has just won an election: the next odd number.
+    const t = new StoreTransaction();
+    t.putNumber(TABLE, 'election_epoch', Math.floor(this.electionEpoch / 2) * 2 + 3);
+    this.store.commitSync(t.ops);
+    this.#applyOwnConfig();
+    if (this.addrs.isEmpty) throw new Error(`mon.${this.id} is not in the monitor map`);
+    const { config, network, clock, entropy, logger } = this.options;
+    const messenger = new Messenger({
+      network,
+      clock,
+      entropy,
+      logger,
+      name: makeEntityName(entityType.MON, this.rank),
+      policies: monPolicies(config.num('mon_client_bytes'), config.num('mon_daemon_bytes')),
+      nonce: 0,
+      authServer: this.serverAuth,
+    });
+    messenger.addDispatcher({
+      handleMessage: (message) => this.#handleMessage(message),
+      handleAccept: (connection) => this.#handleAccept(connection),
+      handleReset: (connection) => this.#handleReset(connection),
+    });
+    this.#messenger = messenger;
+    this.#active = true;
+    const addrs = new EntityAddrVec(this.addrs.addrs.filter((a) => a.type === 2));
+    await messenger.bind(addrs);
+    this.#scheduleTick();
+    this.#scheduleDigests();
+    this.auth.tick();
+    this.logger.log('mon', 0, `mon.${this.id} serves at ${addrs}, version ${this.commitLog.lastCommitted}`);
+  }
+
+  /** The first version of the log: every service's first state. */
+  #makeCluster(): Promise<void> {
+    const keyring = this.store.get(MKFS_TABLE, 'keyring');
+    if (keyring !== undefined) this.auth.initialKeyring = KeyRing.parse(keyring);
+    const t = new StoreTransaction();
+    for (const service of this.#services) service.bootstrap(t);
+    for (const key of ['monmap', 'keyring']) t.erase(MKFS_TABLE, key);
+    this.commitLog.pending().append(t);
+    return new Promise((resolve) => this.commitLog.propose(resolve));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of [this.#timer, this.#digestTimer]) if (timer !== undefined) this.clock.clearTimer(timer);
+    this.#messenger?.shutdown();
+    for (const service of this.#services) service.stop();
+    this.commitLog.stop();
+    this.#sessions.clear();
+  }
+
+  #scheduleTick(): void {
+    this.#timer = this.clock.setTimer(this.config.num('mon_tick_interval') * 1000, () => {
+      if (this.#stopped) return;
+      for (const service of this.#services) service.tick();
+      this.#scheduleTick();
+    });
+  }
+
+  // --- sessions
+
+  #handleAccept(connection: Connection): void {
+    if (connection.session === undefined) this.#openSession(connection);
+  }
+
+  #openSession(connection: Connection): Session | undefined {
+    const { identity } = connection;
+    if (identity === undefined || this.#sessions.size >= SESSIONS_MAX) {
+      connection.markDown();
+      return undefined;
+    }
+    const caps = identity.capsAllowAll ? MonCap.allowAll : readCaps(identity.caps);
+    const session = new Session(connection, identity.name, identity.globalId, caps, this.clock.now());
+    connection.session = session;
+    this.#sessions.add(session);
+    return session;
+  }
+
+  #handleReset(connection: Connection): void {
+    const session = connection.session;
+    if (session instanceof Session) this.#sessions.delete(session);
+    connection.session = undefined;
+  }
+
+  #handleMessage(message: ReceivedMessage): void {
+    try {
+      const { connection } = message;
+      const session = connection.session instanceof Session ? connection.session : this.#openSession(connection);
+      if (session !== undefined && !this.#stopped) this.#dispatch.handle(message, session);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      const { connection, type } = message;
+      this.logger.log('mon', 0, `bad message of type ${type} from ${connection.peerAddrs}: ${error.message}`);
+      connection.markDown();
+      this.#handleReset(connection);
+    } finally {
+      message.release();
+    }
+  }
+
+  // --- what services ask of each other
+
+  #applyOwnConfig(): void {
+    const values = this.configService.valuesFor({ type: entityType.MON, id: this.id }, this.options.hostname);
+    for (const { name, reason } of this.config.replaceLayer('mon', values)) {
+      this.logger.log('mon', 1, `stored option ${name} is left out: ${reason}`);
+    }
+  }
+
+  #placeOf(
+    entity: { type: number; id: string },
+    hostname: string,
+  ): { entity: { type: number; id: string }; location: Map<string, string>; deviceClass: string } {
+    const { crush } = this.osd;
+    if (entity.type === entityType.OSD && /^\d+$/.test(entity.id)) {
+      const id = Number(entity.id);
+      return { entity, location: crush.locationOf(id), deviceClass: crush.classOf(id) ?? '' };
+    }
+    const host = hostname === '' ? undefined : crush.itemId(hostname);
+    const location = host === undefined ? new Map<string, string>() : crush.locationOf(host);
+    if (host !== undefined) location.set('host', hostname);
+    return { entity, location, deviceClass: '' };
+  }
+
+  #precisionOf(mask: OptionMask): number {
+    const types = this.osd.crushMap.typeNames.size;
+    if (mask.locationType !== '') return this.osd.crush.typeId(mask.locationType) ?? types + 1;
+    return mask.deviceClass !== '' ? types : types + 1;
+  }
+
+  #blocklist(addrs: readonly EntityAddrVec[], seconds: number): number {
+    const all = addrs.flatMap((vec) => vec.addrs);
+    const epoch = this.osd.map.epoch + 1;
+    if (all.length > 0) {
+      this.osd.whenWriteable(() => {
+        this.osd.blocklist(all, seconds);
+        this.osd.submit();
+      });
+    }
+    return epoch;
+  }
+
+  #minimalConf(): string {
+    const hosts = this.monmap.map.ranks.map((name) => {
+      const addrs = this.monmap.map.mon(name)!.addrs;
+      return addrs.length === 1 ? `[${addrs}]` : addrs.toString();
+    });
+    return `# minimal ceph.conf for ${this.fsid}\n[global]\n\tfsid = ${this.fsid}\n\tmon_host = ${hosts.join(' ')}\n`;
+  }
+
+  /** Snapshots that every PG has trimmed are purged in the next map. */
+  #takePurgedSnaps(): void {
+    this.osdRequests.takePurgedSnaps(this.mgrStat.digest.purgedSnaps);
+  }
+
+  // --- the manager's view of the monitors
+
+  #scheduleDigests(): void {
+    this.#digestTimer = this.clock.setTimer(this.config.num('mon_mgr_digest_period') * 1000, () => {
+      if (this.#stopped) return;
+      for (const session of this.#sessions) {
+        if (session.subscriptions.has('mgrdigest')) this.sendDigest(session);
+      }
+      this.#scheduleDigests();
+    });
+  }
+
+  sendDigest(session: Session): void {
+    const monStatus = this.admin.monStatusJson();
+    const health = this.admin.healthJson();
+    session.connection.send(MMgrDigest.encode({ monStatus: encodeText(monStatus), health: encodeText(health) }));
+  }
+
+  /** Release that every monitor has: for `ceph mon dump` and the status. */
+  get minMonRelease(): number {
+    return release.PACIFIC;
+  }
+}
+
+/** Caps that do not parse allow nothing. */
+function readCaps(caps: Uint8Array): MonCap {
+  try {
+    return MonCap.parse(decodeCaps(caps));
+  } catch {
+    return MonCap.none;
+  }
+}
