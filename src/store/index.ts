@@ -15,6 +15,9 @@ export {
   type ParsedCollectionId,
   parseCollectionId,
 } from './collection-id.ts';
+export { DiskStore, type StoreEnvironment } from './disk/disk-store.ts';
+export type { FsckOptions, FsckReport } from './disk/fsck.ts';
+export { type DiskStoreOptions, diskStoreDefaults } from './disk/options.ts';
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export {
   COLL_HINT_EXPECTED_NUM_OBJECTS,

@@ -249,7 +249,10 @@ export class MemoryStore implements ObjectStore {
         return;
       }
       case txOp.omapRmKeys:
-        for (let n = p.count(4); n > 0; n--) object.omap?.delete(p.byteString());
+        for (let n = p.count(4); n > 0; n--) {
+          const key = p.byteString();
+          object.omap?.delete(key);
+        }
         return;
       case txOp.omapRmKeyRange: {
         const first = p.byteString();

@@ -139,6 +139,10 @@ export class StoreCore {
   #insert(o: Onode): void {
     this.onodes.set(o.name.mapKey, o);
     this.#cacheBytes += o.memory;
+  }
+
+  /** Keeps the cache within its limit. Only to be called when nobody holds an onode that it is about to change. */
+  trimCache(): void {
     if (this.#cacheBytes > this.cacheBytes_max) this.#evict();
   }
 
@@ -266,6 +270,7 @@ export class CommitQueue {
   readonly #waiting = new Queue<{ seq: number; direct: DirectState | undefined; onCommit: (() => void) | undefined }>();
   readonly #direct = new Queue<DirectState>();
   #durable = 0;
+  #emptyWaiters: (() => void)[] = [];
 
   add(seq: number, direct: DirectState | undefined, onCommit: (() => void) | undefined): void {
     this.#waiting.push({ seq, direct, onCommit });
@@ -291,7 +296,20 @@ export class CommitQueue {
       if (first === undefined || first.seq > this.#durable || first.direct?.durable === false) return;
       this.#waiting.shift();
       first.onCommit?.();
+      if (this.#waiting.length === 0) this.#wakeEmpty();
     }
+  }
+
+  /** Calls back once everything has been acknowledged. */
+  whenEmpty(done: () => void): void {
+    if (this.#waiting.length === 0) done();
+    else this.#emptyWaiters.push(done);
+  }
+
+  #wakeEmpty(): void {
+    const waiters = this.#emptyWaiters;
+    this.#emptyWaiters = [];
+    for (const waiter of waiters) waiter();
   }
 
   get length(): number {

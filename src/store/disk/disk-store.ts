@@ -35,6 +35,7 @@ import {
   type Superblock,
   superblock,
 } from './format.ts';
+import { type FsckOptions, type FsckReport, fsckCore } from './fsck.ts';
 import { KeySpace } from './keyspace.ts';
 import { Log } from './log.ts';
 import type { Onode } from './onode.ts';
@@ -259,6 +260,23 @@ export class DiskStore implements ObjectStore {
     });
   }
 
+  /** Number of the last transaction applied: they count from 1 at mkfs. For tests and tools. */
+  get lastTransaction(): number {
+    return this.#need().core.seq;
+  }
+
+  /**
+   * Checks the store's structure, and deep all data. To be called right after `mount` or on an idle store: throws 'invalid' while changes
+   * wait for a checkpoint. After a repair the store must be mounted anew.
+   */
+  fsck(options: FsckOptions = {}): FsckReport {
+    const { core } = this.#need();
+    if (core.frozen !== undefined || !core.generation.isClean) {
+      throw new StoreError('invalid', 'fsck wants a store without changes that wait: stop its daemon first');
+    }
+    return fsckCore(core, options);
+  }
+
   #checkpoint(): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) reject(this.#failure);
@@ -287,11 +305,9 @@ export class DiskStore implements ObjectStore {
     if (this.#failure === undefined) {
       await new Promise<void>((resolve, reject) => {
         this.#onFailed.push(reject);
-        m.log.whenIdle(resolve);
+        m.commits.whenEmpty(resolve);
       });
       while (m.core.frozen !== undefined || !m.core.generation.isClean) await this.#checkpoint();
-      // Data that is still on its way belongs to the generations just stored; every acknowledgement has been given by now.
-      invariant(m.commits.length === 0, 'transactions are left without acknowledgement', { count: m.commits.length });
     }
     this.close();
   }
@@ -361,6 +377,7 @@ export class DiskStore implements ObjectStore {
     this.#wantedBlocks = 0;
     this.#directBytes = 0;
     let isChecked = false;
+    core.trimCache();
     try {
       m.checker.check(transactions);
       this.#checkSpace(m, transactions);
@@ -560,6 +577,7 @@ export class DiskStore implements ObjectStore {
     const { core } = this.#need();
     const bits = core.collections.get(collection);
     if (bits === undefined || !collectionHolds(collection, bits, name)) return undefined;
+    core.trimCache();
     return core.find(name);
   }
 
@@ -615,7 +633,7 @@ export class DiskStore implements ObjectStore {
       done(null, data);
       return;
     }
-    this.#readAsync(o, offset, end - offset, READ_RETRIES, (error, data) => {
+    this.#readAsync(object, offset, end - offset, READ_RETRIES, (error, data) => {
       done(error === null ? null : explain(error, collection), data === undefined ? undefined : [data]);
     });
   }
@@ -631,13 +649,14 @@ export class DiskStore implements ObjectStore {
   }
 
   #readAsync(
-    o: Onode,
+    name: Ghobject,
     offset: number,
     length: number,
     retries: number,
     done: (error: Error | null, data: Uint8Array | undefined) => void,
   ): void {
     const { core, data } = this.#need();
+    const o = core.lookup(name);
     const version = o.dataVersion;
     const first = Math.floor(offset / BLOCK_SIZE);
     const last = Math.floor((offset + length - 1) / BLOCK_SIZE);
@@ -662,11 +681,14 @@ export class DiskStore implements ObjectStore {
         return;
       }
       // The object may have changed, and its old blocks have been used again, while the read was on its way.
-      if (retries > 0 && o.dataVersion !== version && this.#mounted !== undefined && o.exists) {
-        const rest = Math.min(length, o.size - offset);
-        if (rest > 0) this.#readAsync(o, offset, rest, retries - 1, done);
-        else done(null, new Uint8Array(0));
-        return;
+      if (retries > 0 && this.#mounted !== undefined) {
+        const now = core.lookup(name);
+        if (now !== o || o.dataVersion !== version) {
+          const rest = Math.min(length, now.size - offset);
+          if (now.exists && rest > 0) this.#readAsync(name, offset, rest, retries - 1, done);
+          else done(null, new Uint8Array(0));
+          return;
+        }
       }
       done(failed, undefined);
     };

@@ -10,11 +10,15 @@ import { type ByteString, byteStringToBytes, bytesToByteString } from '../byte-s
  *                          head + 0x01  ->  u64 number           (this entry sorts right after K = head and before all others)
  *                          'T' number rest  ->  value            rest again cut where it is longer than D - 9
  *
+ *     'N'                  ->  u64 number of the next head
+ *
  * An iteration that meets a head's entry goes through the head's own keys and then on; so the order is that of the whole keys, and a
  * key costs one look-up per D bytes. Numbers are never used twice.
  */
 const TAIL_KIND = 'T';
 const HEAD_MARK = '\x01';
+/** Key of the number that the next head gets. */
+const NEXT_HEAD = 'N';
 
 export class KeySpace {
   readonly #kv: Kv;
@@ -26,15 +30,8 @@ export class KeySpace {
   constructor(kv: Kv) {
     this.#kv = kv;
     this.#direct = kv.keyLength_max - 1;
-    this.#nextHead = 0;
-    // The highest number in use is that of the last tail.
-    for (const [key] of kv.range(byteStringToBytes(`${TAIL_KIND}`), byteStringToBytes('U'), {
-      limit: 1,
-      reverse: true,
-      keysOnly: true,
-    })) {
-      this.#nextHead = readId(bytesToByteString(key), 1) + 1;
-    }
+    const stored = kv.get(byteStringToBytes(NEXT_HEAD));
+    this.#nextHead = stored === undefined ? 0 : readId(bytesToByteString(stored), 0);
   }
 
   get(key: ByteString): Uint8Array | undefined {
@@ -80,6 +77,7 @@ export class KeySpace {
     if (ops === undefined) return undefined;
     const id = this.#nextHead++;
     ops.push({ kind: 'put', key: bytes, value: byteStringToBytes(idString(id)) });
+    ops.push({ kind: 'put', key: byteStringToBytes(NEXT_HEAD), value: byteStringToBytes(idString(id + 1)) });
     this.#remember(head, id);
     return id;
   }

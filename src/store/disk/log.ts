@@ -77,7 +77,6 @@ export class Log {
   #grown: number;
   /** Range being filled with zeros: no batch may go there meanwhile. */
   #growing: { from: number; to: number } | undefined;
-  #idleWaiters: (() => void)[] = [];
 
   constructor(file: DiskFile, clock: Clock, state: LogState, events: LogEvents) {
     invariant(state.capacity % ALIGN === 0 && state.position % ALIGN === 0, 'log position is not aligned');
@@ -137,11 +136,7 @@ export class Log {
   }
 
   #flush(): void {
-    if (this.#writing || this.#closed) return;
-    if (this.#count === 0) {
-      this.#wakeIdle();
-      return;
-    }
+    if (this.#writing || this.#closed || this.#count === 0) return;
     const padded = Math.ceil(this.#length / ALIGN) * ALIGN;
     const { capacity } = this.#state;
     let position = this.#head;
@@ -239,19 +234,6 @@ export class Log {
     while (this.#batches.length > 0 && this.#batches.peek()!.end <= position) this.#batches.shift();
     this.#tail = Math.max(this.#tail, position);
     if (!this.#writing) this.#flush();
-  }
-
-  /** Calls back once nothing is waiting or being written. */
-  whenIdle(done: () => void): void {
-    this.#idleWaiters.push(done);
-    if (!this.#writing) this.#flush();
-  }
-
-  #wakeIdle(): void {
-    const waiters = this.#idleWaiters;
-    if (waiters.length === 0) return;
-    this.#idleWaiters = [];
-    for (const waiter of waiters) waiter();
   }
 
   close(): void {
