@@ -32,6 +32,7 @@ import {
   retryGlobalFrame,
   serverIdentFrame,
 } from './control-frames.ts';
+import { SECRET_LENGTH_MIN } from './crypto.ts';
 import type { Link } from './link.ts';
 import type { ConnectionState } from './states.ts';
 
@@ -177,6 +178,10 @@ export class Accepting implements Handshake {
     // A daemon's place can be taken only with that kind of daemon's key. Programs of any name may call themselves clients.
     if (c.peerType !== entityType.CLIENT && reply.identity.name.type !== c.peerType) {
       c.fault(`${formatAuthName(reply.identity.name)} calls itself ${entityTypeName(c.peerType)}`, true);
+      return;
+    }
+    if (isSecure && reply.connectionSecret.length < SECRET_LENGTH_MIN) {
+      c.fault('secure mode without a connection secret', true);
       return;
     }
     c.identity = reply.identity;

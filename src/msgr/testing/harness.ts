@@ -34,10 +34,11 @@ export class Recorder implements Dispatcher {
     return this.received.map((m) => m.tid);
   }
 
-  handleMessage(m: ReceivedMessage): void {
+  handleMessage(m: ReceivedMessage): unknown {
     this.received.push(m);
     if (!this.keep) m.release();
     this.onMessage?.(m);
+    return undefined;
   }
 
   handleConnect(): void {
