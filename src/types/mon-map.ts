@@ -13,10 +13,17 @@ import {
   u16,
   u32,
 } from '../encoding/index.ts';
-import { addrTypeName, type EntityAddr, EntityAddrVec, entityAddr, entityAddrVec } from './entity-addr.ts';
+import {
+  addrTypeName,
+  compareEntityAddr,
+  type EntityAddr,
+  EntityAddrVec,
+  entityAddr,
+  entityAddrVec,
+} from './entity-addr.ts';
 import { feature, hasFeature } from './features.ts';
 import type { Formatter } from './format/index.ts';
-import { monFeatureNames, monFeatureSet, releaseFromMonFeatures } from './mon-feature.ts';
+import { monFeature, monFeatureNames, monFeatureSet, releaseFromMonFeatures } from './mon-feature.ts';
 import { releaseName } from './release.ts';
 import { compareText, formatTextMap, textMap } from './text-map.ts';
 import { formatUtime, formatUtimeGm, type Utime, utime, utimeZero } from './utime.ts';
@@ -112,7 +119,7 @@ const wire = struct(
     optionalFeatures: since(4, monFeatureSet, () => 0n),
     mons: since(5, sortedMap(string, monInfo, compareText), (): Map<string, MonInfo> => new Map()),
     ranks: since(6, list(string), noNames),
-    minMonRelease: since(7, u8, () => 0),
+    minMonRelease: since(7, u8, () => -1),
     removedRanks: since(8, list(s32), (): number[] => []),
     strategy: since(8, u8, () => electionStrategy.CLASSIC as number),
     disallowedLeaders: since(8, list(string), noNames),
@@ -157,16 +164,36 @@ export class MonMap extends WithFields {
     return new MonMap({ ...this, ...changes });
   }
 
-  /** With one more monitor, as the last rank. */
+  /** With one more monitor: as the last rank, or before Nautilus where its address sorts. */
   withMon(info: MonInfo): MonMap {
-    return this.with({ mons: new Map(this.mons).set(info.name, info), ranks: [...this.ranks, info.name] });
+    const mons = new Map(this.mons).set(info.name, info);
+    return this.with({ mons, ranks: [...this.ranks, info.name] }).#ranked();
   }
 
-  /** Without a monitor; the ranks after it move up. */
+  /** Without a monitor; the ranks after it move up, and its rank is noted as removed. */
   withoutMon(name: string): MonMap {
     const mons = new Map(this.mons);
     mons.delete(name);
-    return this.with({ mons, ranks: this.ranks.filter((other) => other !== name) });
+    const rank = this.rankOf(name);
+    return this.with({
+      mons,
+      ranks: this.ranks.filter((other) => other !== name),
+      removedRanks: rank < 0 ? this.removedRanks : [...new Set([...this.removedRanks, rank])].sort(byNumber),
+      disallowedLeaders: this.disallowedLeaders.filter((other) => other !== name),
+    }).#ranked();
+  }
+
+  #ranked(): MonMap {
+    const required = this.persistentFeatures | this.optionalFeatures;
+    return (required & monFeature.NAUTILUS) === 0n ? this.withLegacyRanks() : this;
+  }
+
+  /** With ranks in the order of addresses (the v1 one, or the first), as they were before Nautilus and are in a seed map. */
+  withLegacyRanks(): MonMap {
+    const infos = [...this.mons.values()].sort(
+      (a, b) => compareEntityAddr(a.addrs.legacyOrFront, b.addrs.legacyOrFront) || compareText(a.name, b.name),
+    );
+    return this.with({ ranks: infos.map((info) => info.name) });
   }
 
   get size(): number {
@@ -211,7 +238,7 @@ export const monMap: Codec<MonMap> = {
       for (const [name, addr] of legacyAddrs) fields.mons.set(name, makeMonInfo(name, EntityAddrVec.of(addr)));
     }
     if (fields.ranks.length === 0) fields.ranks = [...fields.mons.keys()];
-    if (fields.minMonRelease === 0) fields.minMonRelease = releaseFromMonFeatures(fields.persistentFeatures);
+    if (fields.minMonRelease < 0) fields.minMonRelease = releaseFromMonFeatures(fields.persistentFeatures);
     for (const name of fields.ranks) if (!fields.mons.has(name)) r.fail(`rank of an unknown monitor ${name}`);
     return new MonMap(fields);
   },

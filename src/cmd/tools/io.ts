@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type Utime, utimeFromMs, uuidFromRandom } from '../../types/index.ts';
+import { ToolExit } from './args.ts';
+
+/** What a tool needs of the system. Tests give their own. */
+export interface ToolIo {
+  out(text: string): void;
+  err(text: string): void;
+  /** Throws with a `code` of Node's. */
+  readFile(path: string): Uint8Array;
+  writeFile(path: string, bytes: Uint8Array): void;
+  exists(path: string): boolean;
+  now(): Utime;
+  newUuid(): string;
+}
+
+export const systemIo: ToolIo = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  readFile: (path) => new Uint8Array(readFileSync(path)),
+  writeFile: (path, bytes) => writeFileSync(path, bytes),
+  exists: existsSync,
+  now: () => utimeFromMs(Date.now()),
+  newUuid: () => uuidFromRandom(randomBytes(16)),
+};
+
+const MESSAGES: Record<string, string> = {
+  ENOENT: '(2) No such file or directory',
+  EACCES: '(13) Permission denied',
+  EISDIR: '(21) Is a directory',
+  ENOTDIR: '(20) Not a directory',
+  ENOSPC: '(28) No space left on device',
+  EROFS: '(30) Read-only file system',
+};
+
+/** `(2) No such file or directory`, as Ceph's cpp_strerror says it. */
+export function describeError(error: unknown): string {
+  const code = (error as { code?: string }).code;
+  return (code !== undefined && MESSAGES[code]) || String((error as Error).message);
+}
+
+/** Runs a tool: a {@link ToolExit} ends it with its status and message. */
+export function runTool(tool: (argv: string[], io: ToolIo) => number, argv: string[], io: ToolIo = systemIo): number {
+  try {
+    return tool(argv, io);
+  } catch (error) {
+    if (!(error instanceof ToolExit)) throw error;
+    if (error.message !== '') io.err(error.message);
+    return error.status;
+  }
+}

@@ -1,0 +1,379 @@
+import { confFor, parseConf } from '../../config/index.ts';
+import { decodeFromBytes, decodeText, encodeToBytes } from '../../encoding/index.ts';
+import {
+  addrType,
+  CEPH_FEATURES_ALL,
+  EntityAddr,
+  EntityAddrVec,
+  MON_FEATURES_PERSISTENT,
+  MON_FEATURES_SUPPORTED,
+  MonMap,
+  makeMonInfo,
+  monFeature,
+  monFeatureFromName,
+  monFeatureNames,
+  monMap,
+  parseUuid,
+  printMonMap,
+  releaseFromName,
+  releaseName,
+} from '../../types/index.ts';
+import { Args, readOptions, ToolExit, takeConfig, wantsHelp } from './args.ts';
+import { describeError, runTool, type ToolIo } from './io.ts';
+
+const ME = 'monmaptool';
+const PORT_LEGACY = 6789;
+const PORT_MSGR2 = 3300;
+
+const USAGE = `usage: monmaptool [--print] [--create [--clobber] [--fsid uuid]]
+        [--enable-all-features]
+        [--generate] [--set-initial-members]
+        [--add name 1.2.3.4:567] [--rm name]
+        [--addv name [v2:1.2.4.5:567,v1:1.2.3.4:568]]
+        [--feature-list [plain|parseable]]
+        [--feature-set <value> [--optional|--persistent]]
+        [--feature-unset <value> [--optional|--persistent]]
+        [--set-min-mon-release <release-major-number>]
+        <mapfilename>
+`;
+
+const HINT = 'monmaptool -h for usage\n';
+
+type FeatureOp =
+  | { readonly op: 'list'; readonly parseable: boolean }
+  | { readonly op: 'set' | 'unset'; readonly bits: bigint; optional: boolean };
+
+interface Request {
+  print: boolean;
+  create: boolean;
+  clobber: boolean;
+  enableAllFeatures: boolean;
+  generate: boolean;
+  setInitialMembers: boolean;
+  minMonRelease: number;
+  readonly add: Map<string, EntityAddr>;
+  readonly addv: Map<string, EntityAddrVec>;
+  readonly rm: string[];
+  readonly features: FeatureOp[];
+}
+
+function parseFeature(text: string, io: ToolIo): bigint {
+  const known = monFeatureFromName(text);
+  if (known !== 0n) return known;
+  if (/^[-+]?\d+$/.test(text)) return BigInt.asUintN(64, BigInt(text));
+  io.err(
+    `unknown features name '${text}' or unable to parse value: Expected option value to be integer, got '${text}'\n`,
+  );
+  throw new ToolExit(1, HINT);
+}
+
+/** What follows `--add` and `--addv`: a name, and an address that has to be there. */
+function nameAndAddress(args: Args): [string, string] {
+  const name = args.take();
+  const address = args.take();
+  if (name === undefined || address === undefined) throw new ToolExit(1, HINT);
+  return [name, address];
+}
+
+function invalidAddress(text: string): ToolExit {
+  return new ToolExit(255, `${ME}: invalid ip:port '${text}'\n`);
+}
+
+function parse(args: Args, io: ToolIo): Request {
+  const q: Request = {
+    print: false,
+    create: false,
+    clobber: false,
+    enableAllFeatures: false,
+    generate: false,
+    setInitialMembers: false,
+    minMonRelease: 0,
+    add: new Map(),
+    addv: new Map(),
+    rm: [],
+    features: [],
+  };
+  readOptions(args, {
+    flags: {
+      '-p': () => {
+        q.print = true;
+      },
+      '--print': () => {
+        q.print = true;
+      },
+      '--create': () => {
+        q.create = true;
+      },
+      '--enable-all-features': () => {
+        q.enableAllFeatures = true;
+      },
+      '--clobber': () => {
+        q.clobber = true;
+      },
+      '--generate': () => {
+        q.generate = true;
+      },
+      '--set-initial-members': () => {
+        q.setInitialMembers = true;
+      },
+      '--add': () => {
+        const [name, address] = nameAndAddress(args);
+        const addr = EntityAddr.parse(address);
+        if (addr === undefined) throw invalidAddress(address);
+        q.add.set(name, addr);
+      },
+      '--addv': () => {
+        const [name, address] = nameAndAddress(args);
+        const addrs = EntityAddrVec.parsePrefix(address);
+        if (addrs === undefined) throw invalidAddress(address);
+        q.addv.set(name, addrs.addrs);
+      },
+      '--feature-list': () => {
+        const format = args.word === 'plain' || args.word === 'parseable' ? args.take() : 'plain';
+        q.features.push({ op: 'list', parseable: format === 'parseable' });
+      },
+      '--optional': () => setOptional(q.features, true),
+      '--persistent': () => setOptional(q.features, false),
+    },
+    values: {
+      '--set-min-mon-release': (name) => {
+        q.minMonRelease = releaseFromName(name);
+      },
+      '--rm': (name) => void q.rm.push(name),
+      '--feature-set': (text) => void q.features.push({ op: 'set', bits: parseFeature(text, io), optional: false }),
+      '--feature-unset': (text) => void q.features.push({ op: 'unset', bits: parseFeature(text, io), optional: false }),
+    },
+  });
+  return q;
+}
+
+function setOptional(features: readonly FeatureOp[], optional: boolean): void {
+  const last = features.at(-1);
+  if (last === undefined) throw new ToolExit(1, HINT);
+  if (last.op !== 'list') last.optional = optional;
+}
+
+/** `[kraken(1),...]` */
+function featureText(bits: bigint): string {
+  const names = monFeatureNames(bits, true);
+  return `[${names.length === 0 ? 'none' : names.join(',')}]`;
+}
+
+function listFeatures(map: MonMap, parseable: boolean): string {
+  const required = map.persistentFeatures | map.optionalFeatures;
+  const [p, o, r] = [map.persistentFeatures, map.optionalFeatures, required].map(featureText);
+  const [supported, persistent] = [MON_FEATURES_SUPPORTED, MON_FEATURES_PERSISTENT].map(featureText);
+  if (parseable) {
+    return `monmap:persistent:${p}\nmonmap:optional:${o}\nmonmap:required:${r}\navailable:supported:${supported}\navailable:persistent:${persistent}\n`;
+  }
+  return `MONMAP FEATURES:\n    persistent: ${p}\n    optional:   ${o}\n    required:   ${r}\n\nAVAILABLE FEATURES:\n    supported:  ${supported}\n    persistent: ${persistent}\n`;
+}
+
+function read(path: string, q: Request, io: ToolIo): MonMap {
+  if (q.create && q.clobber) return new MonMap();
+  let bytes: Uint8Array;
+  try {
+    bytes = io.readFile(path);
+  } catch (error) {
+    if (q.create) return new MonMap();
+    throw new ToolExit(255, `${ME}: couldn't open ${path}: ${describeError(error)}\n`);
+  }
+  let map: MonMap;
+  try {
+    map = decodeFromBytes(monMap, bytes);
+  } catch {
+    throw new ToolExit(255, `${ME}: unable to read monmap file\n`);
+  }
+  if (q.create) throw new ToolExit(255, `${ME}: ${path} exists, --clobber to overwrite\n`);
+  return map;
+}
+
+/** The addresses that `--add` means by one of any kind. */
+function addressesOf(map: MonMap, addr: EntityAddr): EntityAddrVec {
+  const nautilus = (map.persistentFeatures & monFeature.NAUTILUS) !== 0n;
+  const v1 = (port: number): EntityAddr => addr.with({ type: addrType.LEGACY, port });
+  const v2 = (port: number): EntityAddr => addr.with({ type: addrType.MSGR2, port });
+  if (addr.port === 0)
+    return nautilus ? EntityAddrVec.of(v2(PORT_MSGR2), v1(PORT_LEGACY)) : EntityAddrVec.of(v1(PORT_LEGACY));
+  if (addr.port === PORT_LEGACY) return EntityAddrVec.of(v1(PORT_LEGACY));
+  return EntityAddrVec.of(nautilus ? v2(addr.port) : addr);
+}
+
+function addMon(map: MonMap, name: string, addrs: EntityAddrVec): MonMap {
+  if (map.mon(name) !== undefined) throw new ToolExit(1, `${ME}: map already contains mon.${name}\n${HINT}`);
+  if (addrs.addrs.some((addr) => map.nameOfAddr(addr) !== undefined)) {
+    throw new ToolExit(1, `${ME}: map already contains ${addrs}\n${HINT}`);
+  }
+  return map.withMon(makeMonInfo(name, addrs));
+}
+
+/** Addresses of one monitor as mon_host gives them; those without a protocol get what their port says. */
+function seedAddresses(addrs: EntityAddrVec): EntityAddrVec {
+  const addr = addrs.front;
+  if (addrs.length > 1) return addrs;
+  if (addr.type !== addrType.ANY) {
+    const port = addr.type === addrType.LEGACY ? PORT_LEGACY : PORT_MSGR2;
+    return EntityAddrVec.of(addr.port === 0 ? addr.with({ port }) : addr);
+  }
+  const v1 = addr.with({ type: addrType.LEGACY, port: addr.port === 0 ? PORT_LEGACY : addr.port });
+  const v2 = addr.with({ type: addrType.MSGR2, port: addr.port === 0 ? PORT_MSGR2 : addr.port });
+  if (addr.port === 0) return EntityAddrVec.of(v2, v1);
+  return EntityAddrVec.of(addr.port === PORT_LEGACY ? v1 : v2);
+}
+
+/** `a,[v2:..,v1:..],c` */
+function parseMonHost(text: string): EntityAddrVec[] | undefined {
+  const list: EntityAddrVec[] = [];
+  for (let at = 0; at < text.length; ) {
+    if (/[,; \t]/.test(text[at]!)) {
+      at++;
+      continue;
+    }
+    const one = EntityAddrVec.parsePrefix(text, at, addrType.ANY);
+    if (one === undefined) return undefined;
+    list.push(one.addrs);
+    at = one.end;
+  }
+  return list;
+}
+
+function generate(map: MonMap, config: ReadonlyMap<string, string>, io: ToolIo): MonMap {
+  const host = config.get('mon_host');
+  if (host === undefined || host === '') throw new ToolExit(254, 'no monitors specified to connect to.\n');
+  const list = parseMonHost(host);
+  if (list === undefined) throw new ToolExit(254, `unable to parse addrs in '${host}'\n`);
+  let made = map;
+  for (const [i, addrs] of list.entries()) {
+    const name = `noname-${String.fromCharCode('a'.charCodeAt(0) + i)}`;
+    made = made.withMon(makeMonInfo(name, seedAddresses(addrs)));
+  }
+  const now = io.now();
+  return made.with({ created: now, lastChanged: now }).withLegacyRanks();
+}
+
+/** An address that nobody has, for a monitor whose own is not known yet. */
+function placeholder(map: MonMap): EntityAddr {
+  for (let nonce = 1; ; nonce++) {
+    const addr = EntityAddr.fromHost('0.0.0.0', 0, nonce, addrType.LEGACY)!;
+    if (map.nameOfAddr(addr) === undefined) return addr;
+  }
+}
+
+function setInitialMembers(map: MonMap, members: readonly string[], io: ToolIo): MonMap {
+  io.out(`initial_members ${members.join(',')}, filtering seed monmap\n`);
+  let made = map;
+  const removed: EntityAddrVec[] = [];
+  for (const name of [...map.mons.keys()].sort()) {
+    if (members.includes(name)) continue;
+    removed.push(map.mon(name)!.addrs);
+    made = made.withoutMon(name);
+  }
+  for (const name of members) {
+    if (made.mon(name) === undefined) made = made.withMon(makeMonInfo(name, EntityAddrVec.of(placeholder(made))));
+  }
+  io.out(`removed ${removed.join(',')}\n`);
+  return made;
+}
+
+function fileConfig(config: Map<string, string>, io: ToolIo): Map<string, string> {
+  const path = config.get('conf');
+  if (path === undefined) return config;
+  let bytes: Uint8Array;
+  try {
+    bytes = io.readFile(path);
+  } catch (error) {
+    throw new ToolExit(1, `${ME}: cannot read ${path}: ${describeError(error)}\n`);
+  }
+  return new Map([...confFor(parseConf(decodeText(bytes), path), 'client', 'admin'), ...config]);
+}
+
+function tool(argv: string[], io: ToolIo): number {
+  if (argv.length === 0) throw new ToolExit(1, `${ME}: -h or --help for usage\n`);
+  if (wantsHelp(argv)) {
+    io.out(USAGE);
+    return 0;
+  }
+  const { config: given, rest } = takeConfig(argv);
+  const config = fileConfig(given, io);
+  const args = new Args(rest);
+  const q = parse(args, io);
+  const path = args.words[0];
+  if (path === undefined) throw new ToolExit(1, `${ME}: must specify monmap filename\n${HINT}`);
+  if (args.words.length > 1) throw new ToolExit(1, `${ME}: too many arguments\n${HINT}`);
+  let modified = q.add.size > 0 || q.addv.size > 0 || q.rm.length > 0;
+  const change = (next: MonMap): MonMap => {
+    modified = true;
+    return next;
+  };
+
+  io.out(`${ME}: monmap file ${path}\n`);
+  let map = read(path, q, io);
+  const fsid = config.get('fsid');
+  if (q.create) {
+    const now = io.now();
+    map = change(map.with({ epoch: 0, created: now, lastChanged: now }));
+    const strategy = Number(config.get('mon_election_default_strategy') ?? 1);
+    map = map.with({ strategy });
+    if (fsid === undefined) {
+      map = map.with({ fsid: io.newUuid() });
+      io.out(`${ME}: generated fsid ${map.fsid}\n`);
+    }
+  }
+  if (q.enableAllFeatures) map = change(map.with({ persistentFeatures: MON_FEATURES_PERSISTENT }));
+  if (q.generate) map = generate(map, config, io);
+  if (q.minMonRelease !== 0) {
+    map = change(map.with({ minMonRelease: q.minMonRelease }));
+    io.out(`setting min_mon_release = ${releaseName(q.minMonRelease)}\n`);
+  }
+  if (q.setInitialMembers) {
+    const members = (config.get('mon_initial_members') ?? '').split(/[,;\s]+/).filter((name) => name !== '');
+    if (members.length > 0) map = setInitialMembers(map, members, io);
+    modified = true;
+  }
+  if (fsid !== undefined) {
+    const parsed = parseUuid(fsid);
+    if (parsed === undefined) throw new ToolExit(1, `${ME}: invalid fsid '${fsid}'\n`);
+    map = change(map.with({ fsid: parsed }));
+    io.out(`${ME}: set fsid to ${map.fsid}\n`);
+  }
+  map = applyEdits(map, q, io);
+  const features = q.features;
+  for (const feature of features) {
+    if (feature.op === 'list') io.out(listFeatures(map, feature.parseable));
+    else map = change(withFeature(map, feature.optional, feature.op === 'set', feature.bits));
+  }
+  if (!q.print && !modified && features.length === 0) throw new ToolExit(1, `no action specified\n${HINT}`);
+  if (q.print) io.out(printMonMap(map));
+  if (!modified) return 0;
+  io.out(`${ME}: writing epoch ${map.epoch} to ${path} (${map.size} monitors)\n`);
+  try {
+    io.writeFile(path, encodeToBytes(monMap, map, CEPH_FEATURES_ALL));
+  } catch (error) {
+    throw new ToolExit(1, `monmaptool: error writing to '${path}': ${describeError(error)}\n`);
+  }
+  return 0;
+}
+
+function withFeature(map: MonMap, optional: boolean, on: boolean, bits: bigint): MonMap {
+  const apply = (now: bigint): bigint => (on ? now | bits : now & ~bits);
+  return optional
+    ? map.with({ optionalFeatures: apply(map.optionalFeatures) })
+    : map.with({ persistentFeatures: apply(map.persistentFeatures) });
+}
+
+function applyEdits(start: MonMap, q: Request, io: ToolIo): MonMap {
+  const byName = <T>(m: Map<string, T>): [string, T][] => [...m].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  let map = start;
+  for (const [name, addr] of byName(q.add)) map = addMon(map, name, addressesOf(map, addr));
+  for (const [name, addrs] of byName(q.addv)) map = addMon(map, name, addrs);
+  for (const name of q.rm) {
+    io.out(`${ME}: removing ${name}\n`);
+    if (map.mon(name) === undefined) throw new ToolExit(1, `${ME}: map does not contain ${name}\n${HINT}`);
+    map = map.withoutMon(name);
+  }
+  return map;
+}
+
+export function monmaptool(argv: string[], io?: ToolIo): number {
+  return runTool(tool, argv, io);
+}
