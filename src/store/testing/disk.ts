@@ -1,7 +1,12 @@
 import type { Disk, DiskFile, Kv, KvOp, SeededEntropy } from '../../base/index.ts';
 import { byteStringToBytes, bytesToByteString } from '../byte-string.ts';
 import { SortedMap } from '../sorted-map.ts';
-import type { TestClock } from './clock.ts';
+
+/** What the disk needs of its machine: timers for its completions, and whether the world has stopped. */
+export interface DiskMachine {
+  stopped: boolean;
+  setTimer(delay_ms: number, fn: () => void): unknown;
+}
 
 const PAGE = 4096;
 /** What a device writes whole or not at all. */
@@ -107,7 +112,7 @@ export interface Fault {
  * way a prefix. `powerLossAfter` counts down with every write, sync and commit; at zero the world stops.
  */
 export class TestDisk implements Disk {
-  readonly #clock: TestClock;
+  readonly #clock: DiskMachine;
   readonly #entropy: SeededEntropy;
   #files = new Map<string, FileState>();
   #kvs = new Map<string, KvState>();
@@ -119,7 +124,7 @@ export class TestDisk implements Disk {
   faults: Fault[] = [];
   readonly keyLength_max: number;
 
-  constructor(clock: TestClock, entropy: SeededEntropy, keyLength_max = 1978) {
+  constructor(clock: DiskMachine, entropy: SeededEntropy, keyLength_max = 1978) {
     this.#clock = clock;
     this.#entropy = entropy;
     this.keyLength_max = keyLength_max;
@@ -147,7 +152,7 @@ export class TestDisk implements Disk {
   }
 
   /** The disk that a machine finds when it comes up again. */
-  afterCrash(clock: TestClock, entropy: SeededEntropy): TestDisk {
+  afterCrash(clock: DiskMachine, entropy: SeededEntropy): TestDisk {
     const next = new TestDisk(clock, entropy, this.keyLength_max);
     for (const [path, file] of this.#files) {
       const image = file.durable.clone();

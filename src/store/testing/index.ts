@@ -1,0 +1,2 @@
+/** For tests and simulations of other folders. */
+export { type DiskMachine, PowerLoss, TestDisk } from './disk.ts';
