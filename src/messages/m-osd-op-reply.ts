@@ -1,5 +1,6 @@
 import { DecodeError, Reader, Writer } from '../encoding/index.ts';
 import {
+  CEPH_FEATURES_ALL,
   type Eversion,
   eversion,
   eversionZero,
@@ -80,7 +81,7 @@ export function replyVersions(
 
 function encode(f: OsdOpReplyInput, options: EncodeOptions = {}): MessageParts {
   const { ops } = f;
-  const w = new Writer(160 + 42 * ops.length + f.oid.length, options.features);
+  const w = new Writer(160 + 42 * ops.length + f.oid.length, options.features ?? CEPH_FEATURES_ALL);
   w.string(f.oid);
   pgId.encode(w, f.pgid);
   w.s64num(f.flags);

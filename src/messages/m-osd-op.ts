@@ -1,5 +1,6 @@
 import { DecodeError, Reader, Writer } from '../encoding/index.ts';
 import {
+  CEPH_FEATURES_ALL,
   type EntityName,
   Hobject,
   NO_SHARD,
@@ -24,6 +25,7 @@ import {
   type MessageParts,
   type MessageType,
   noBytes,
+  noData,
 } from './message.ts';
 import { DataCutter, type OsdOp, readOsdOps, writeOsdOp } from './osd-op.ts';
 import { messageTypeNumber } from './type-numbers.ts';
@@ -90,13 +92,17 @@ function locatorOf(h: Hobject): ObjectLocator {
 }
 
 function encodeData(ops: readonly OsdOp[]): readonly Uint8Array[] {
-  const data: Uint8Array[] = [];
-  for (const op of ops) if (op.indata.length > 0) data.push(op.indata);
-  return data;
+  let data: Uint8Array[] | undefined;
+  for (const op of ops) {
+    if (op.indata.length === 0) continue;
+    if (data === undefined) data = [op.indata];
+    else data.push(op.indata);
+  }
+  return data ?? noData;
 }
 
 function encode(f: OsdOpRequestInput, options: EncodeOptions = {}): MessageParts {
-  const w = new Writer(320 + 38 * f.ops.length + f.hobj.oid.length, options.features);
+  const w = new Writer(320 + 38 * f.ops.length + f.hobj.oid.length, options.features ?? CEPH_FEATURES_ALL);
   const { hobj } = f;
   const mtime = f.mtime ?? utimeZero;
   const snaps = f.snaps ?? NO_SNAPS;
@@ -119,8 +125,6 @@ function encode(f: OsdOpRequestInput, options: EncodeOptions = {}): MessageParts
   for (const s of snaps) snapid.encode(w, s);
   w.s32(f.retryAttempt ?? -1);
   w.u64(f.features ?? w.features);
-  const data = encodeData(f.ops);
-  const first = f.ops[0];
   return {
     type: messageTypeNumber.OSD_OP,
     version: VERSION,
@@ -129,8 +133,8 @@ function encode(f: OsdOpRequestInput, options: EncodeOptions = {}): MessageParts
     tid: options.tid ?? 0,
     front: w.bytes(),
     middle: noBytes,
-    data,
-    dataOffset: data.length > 0 && first !== undefined ? first.u0 & 0xffff : 0,
+    data: encodeData(f.ops),
+    dataOffset: 0,
   };
 }
 

@@ -1,5 +1,6 @@
 import { DecodeError, Reader, Writer } from '../encoding/index.ts';
 import {
+  CEPH_FEATURES_ALL,
   type Eversion,
   eversion,
   eversionZero,
@@ -89,7 +90,7 @@ function encodeHobject(w: Writer, h: Hobject | undefined): void {
 }
 
 function encode(f: RepOpInput, options: EncodeOptions = {}): MessageParts {
-  const w = new Writer(512 + f.logEntries.length + f.pgStats.length, options.features);
+  const w = new Writer(512 + f.logEntries.length + f.pgStats.length, options.features ?? CEPH_FEATURES_ALL);
   w.u32(f.mapEpoch);
   w.u32(f.minEpoch);
   w.zeros(24);
@@ -199,7 +200,7 @@ export interface RepOpReply {
 }
 
 function encodeReply(f: RepOpReply, options: EncodeOptions = {}): MessageParts {
-  const w = new Writer(160, options.features);
+  const w = new Writer(160, options.features ?? CEPH_FEATURES_ALL);
   w.u32(f.mapEpoch);
   w.u32(f.minEpoch);
   w.zeros(24);

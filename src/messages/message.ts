@@ -1,4 +1,5 @@
 import { type BodyCodec, DecodeError, Reader, Writer } from '../encoding/index.ts';
+import { CEPH_FEATURES_ALL } from '../types/index.ts';
 
 /**
  * A message in its three parts with the header fields that belong to its content; what the messenger sends (its WireMessage has
@@ -28,9 +29,12 @@ export const messagePriority = { LOW: 64, DEFAULT: 127, HIGH: 196, HIGHEST: 255 
 export interface EncodeOptions {
   /** Transaction id; 0 where none is given. */
   readonly tid?: number;
-  /** Feature bits of the receiver; all where none are given. */
+  /** Feature bits of the receiver; CEPH_FEATURES_ALL where none are given. */
   readonly features?: bigint;
-  /** One of {@link messagePriority} or a number between; what Ceph sends the message with where none is given. */
+  /**
+   * One of {@link messagePriority} or a number between. Where none is given: what the message itself asks for, else DEFAULT. (Monitors send all
+   * that asks for nothing with HIGH.)
+   */
   readonly priority?: number;
 }
 
@@ -91,7 +95,7 @@ export function defineMessage<T, D extends Partial<T> = Record<never, never>>(
     version,
     compat,
     encode(fields, given = {}) {
-      const w = new Writer(256, given.features);
+      const w = new Writer(256, given.features ?? CEPH_FEATURES_ALL);
       const chosen = versionFor === undefined ? undefined : versionFor(w.features);
       const full = (defaults === undefined ? fields : { ...defaults, ...fields }) as T;
       codec.encode(w, full, chosen?.version ?? version);

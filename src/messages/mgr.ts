@@ -86,7 +86,7 @@ export const MMgrBeacon = defineMessage(
   messageTypeNumber.MGR_BEACON,
   body(
     'mgrbeacon',
-    { version: 10, compat: 8 },
+    { version: 11, compat: 8 },
     {
       paxosVersion,
       serverAddrs: entityAddrVec,
@@ -103,9 +103,11 @@ export const MMgrBeacon = defineMessage(
       features: since(9, u64, () => 0n),
       /** Addresses of the RADOS clients inside the manager, to be blocked when it fails. */
       clients: since(10, list(entityAddrVec), () => []),
+      /** Their names, in the order of `clients`. */
+      clientNames: since(11, list(string), () => []),
     },
   ),
-  { defaults: { ...paxos, commands: [], services: new Map(), clients: [] } },
+  { defaults: { ...paxos, commands: [], services: new Map(), clients: [], clientNames: [] } },
 );
 
 /** Monitor to manager: what `mon_status` and `health` say, as JSON. */

@@ -1,6 +1,6 @@
 import { blob, body, type Codec, s32, since, u8, u32, u64, u64num } from '../encoding/index.ts';
 import { hobject, spgId } from '../types/index.ts';
-import { defineMessage, noBytes } from './message.ts';
+import { defineDataMessage, defineMessage, noBytes } from './message.ts';
 import { messageTypeNumber } from './type-numbers.ts';
 
 // From an OSD to its clients, beside replies.
@@ -38,8 +38,11 @@ const messageVersion: Codec<number> = {
   },
 };
 
-/** Something for a watcher, or the outcome of a notify for who sent it. */
-export const MWatchNotify = defineMessage(
+/**
+ * Something for a watcher, or the outcome of a notify for who sent it. Of NOTIFY_COMPLETE, `data` holds the encoded answers: a map of (watcher's global id,
+ * cookie) to bytes, and a list of such pairs that did not answer in time.
+ */
+export const MWatchNotify = defineDataMessage(
   messageTypeNumber.WATCH_NOTIFY,
   body(
     'watch-notify',

@@ -94,10 +94,19 @@ export const MOSDMarkMeDown = defineMessage(
   messageTypeNumber.OSD_MARK_ME_DOWN,
   body(
     'MOSDMarkMeDown',
-    { version: 3, compat: 3 },
-    { paxosVersion, fsid: uuid, targetOsd: s32, targetAddrs: entityAddrVec, epoch: u32, requestAck: bool },
+    { version: 4, compat: 3 },
+    {
+      paxosVersion,
+      fsid: uuid,
+      targetOsd: s32,
+      targetAddrs: entityAddrVec,
+      epoch: u32,
+      requestAck: bool,
+      /** Mark it dead too: nothing of it is left running. */
+      downAndDead: since(4, bool, () => false),
+    },
   ),
-  { defaults: paxos },
+  { defaults: { ...paxos, downAndDead: false } },
 );
 
 /** A stopping OSD whose process is about to be gone. */

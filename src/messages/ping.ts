@@ -1,10 +1,13 @@
 import { blob, body, u8 } from '../encoding/index.ts';
 import { utime } from '../types/index.ts';
-import { defineMessage } from './message.ts';
+import { rest } from './common.ts';
+import { defineMessage, noBytes } from './message.ts';
 import { messageTypeNumber } from './type-numbers.ts';
 
-/** Answered by the same by whoever gets it; needs no authentication (`ceph ping`). */
-export const MPing = defineMessage(messageTypeNumber.PING, body('ping', { version: 1, compat: 1 }, {}));
+/** Needs no authentication (`ceph ping`). A monitor answers with the same, its `payload` an encoded string of JSON. */
+export const MPing = defineMessage(messageTypeNumber.PING, body('ping', { version: 1, compat: 1 }, { payload: rest }), {
+  defaults: { payload: noBytes },
+});
 
 export const monPingOp = { PING: 1, PING_REPLY: 2 } as const;
 

@@ -29,11 +29,13 @@ export interface OsdSuperblock {
   osdFsid: Uuid;
   purgedSnapsLast: number;
   lastPurgedSnapsScrub: Utime;
+  /** Oldest map that the monitors still have, as last heard; so long the OSD keeps maps. */
+  clusterOsdmapTrimLowerBound: number;
 }
 
 const wire = struct(
   'OSDSuperblock',
-  { version: 9, compat: 5 },
+  { version: 10, compat: 5 },
   {
     magic: between(0, 3, string, () => ''),
     clusterFsid: uuid,
@@ -50,6 +52,7 @@ const wire = struct(
     poolLastEpochMarkedFull: since(7, sortedMap(s64num, u32, byNumber), () => new Map()),
     purgedSnapsLast: since(9, u32, () => 0),
     lastPurgedSnapsScrub: since(9, utime, () => utimeZero),
+    clusterOsdmapTrimLowerBound: since(10, u32, () => 0),
   },
 );
 
