@@ -2,6 +2,7 @@ import { bucketAlg } from './bucket.ts';
 import { crushHash3, crushHash4, HASH_RJENKINS1 } from './hash.ts';
 import type { BucketNode, ChooseOverlay } from './node.ts';
 import { straw2Choose } from './straw2.ts';
+import type { ChooseKernel } from './straw2-wasm.ts';
 
 const TWO_16 = 0x1_0000;
 
@@ -12,7 +13,7 @@ const hash4 = (type: number, a: number, b: number, c: number, d: number): number
 
 /**
  * Index of the item that `node` (which has items) gives for input `x` and attempt `r`. `overlay` and `position` replace the weights and
- * ids of straw2 buckets.
+ * ids of straw2 buckets; `kernel` draws for those whose data is in its memory.
  */
 export function chooseIndex(
   node: BucketNode,
@@ -20,13 +21,27 @@ export function chooseIndex(
   r: number,
   overlay: ChooseOverlay | undefined,
   position: number,
+  kernel: ChooseKernel | undefined,
 ): number {
   switch (node.alg) {
     case bucketAlg.STRAW2: {
-      if (overlay === undefined) return straw2Choose(node.hash, x, r, node.items, node.weights, node.size);
-      const sets = overlay.weightSet;
-      const weights = sets.length === 0 ? node.weights : sets[Math.min(position, sets.length - 1)]!;
-      return straw2Choose(node.hash, x, r, overlay.ids ?? node.items, weights, node.size);
+      if (overlay === undefined) {
+        if (kernel !== undefined && node.idsAt >= 0) return kernel(node.idsAt, node.weightsAt, node.size, x, r);
+        return straw2Choose(node.hash, x, r, node.items, node.weights, node.size);
+      }
+      const last = Math.max(0, overlay.weightSet.length - 1);
+      const set = Math.min(position, last);
+      if (kernel !== undefined && overlay.idsAt >= 0) {
+        return kernel(overlay.idsAt, overlay.weightsAt[set]!, node.size, x, r);
+      }
+      return straw2Choose(
+        node.hash,
+        x,
+        r,
+        overlay.ids ?? node.items,
+        overlay.weightSet[set] ?? node.weights,
+        node.size,
+      );
     }
     case bucketAlg.UNIFORM:
       return permutedIndex(node, x, r);

@@ -263,8 +263,7 @@ class Compiler {
     if (name !== '' && this.#rules.has(name)) throw new CrushCompileError(`rule name '${name}' already defined\n`);
     if (this.#map.rules[id] !== undefined) throw new CrushCompileError(`rule ${id} already exists`);
     const ruleset = id & 0xff;
-    if (id < 0 || id > RULE_ID_MAX)
-      throw new CrushCompileError(`unable to add rule id ${id} for rule '${name}'`);
+    if (id < 0 || id > RULE_ID_MAX) throw new CrushCompileError(`unable to add rule id ${id} for rule '${name}'`);
     const rule: Rule = {
       ruleset,
       type: node.type,

@@ -3,7 +3,17 @@ import { bucketAlg } from './bucket.ts';
 import { chooseIndex, permutedIndex } from './choose.ts';
 import { crushHash2 } from './hash.ts';
 import { type CrushMap, DEFAULT_CHOOSE_ARGS, ITEM_NONE, type Rule, ruleOp } from './map.ts';
-import { type BucketNode, buildNodes, buildOverlays, type ChooseOverlays } from './node.ts';
+import {
+  type BucketNode,
+  buildNodes,
+  buildOverlays,
+  type ChooseOverlays,
+  loadNodes,
+  loadOverlays,
+  nodesLength,
+  overlaysLength,
+} from './node.ts';
+import { type ChooseKernel, type Region, type Straw2Arena, straw2Arena } from './straw2-wasm.ts';
 
 /** A place not filled yet; only within a mapping. */
 const ITEM_UNDEF = 0x7ffffffe;
@@ -14,6 +24,11 @@ const DRAWS_MAX = 20_000_000;
 /** Weights of devices, 16.16: 0x10000 is in, 0 is out, between: in for that part of the inputs. Devices beyond its end are out. */
 export type DeviceWeights = ArrayLike<number>;
 
+interface LoadedOverlays {
+  readonly overlays: ChooseOverlays;
+  region: Region | undefined;
+}
+
 /**
  * Maps inputs to devices. Made from a map as it is at that moment (use {@link mapperOf} for one that follows edits); holds scratch memory,
  * so a mapping is not reentrant.
@@ -21,7 +36,11 @@ export type DeviceWeights = ArrayLike<number>;
 export class Mapper {
   readonly #map: CrushMap;
   readonly #nodes: (BucketNode | undefined)[];
-  readonly #overlays = new Map<number, ChooseOverlays>();
+  readonly #overlays = new Map<number, LoadedOverlays>();
+  /** The straw2 kernel, and where this map's data lies in it; without, the plain form draws. */
+  #arena: Straw2Arena | undefined;
+  #kernel: ChooseKernel | undefined;
+  #region: Region | undefined;
   readonly #maxDevices: number;
   readonly #rules: readonly (Rule | undefined)[];
 
@@ -45,9 +64,12 @@ export class Mapper {
   #output = new Int32Array(16);
   #leaves = new Int32Array(16);
 
-  constructor(map: CrushMap) {
+  /** `plain`: without the WebAssembly kernel. */
+  constructor(map: CrushMap, plain = false) {
     this.#map = map;
     this.#nodes = buildNodes(map);
+    this.#arena = plain ? undefined : (straw2Arena() ?? undefined);
+    this.#kernel = this.#arena?.choose;
     this.#maxDevices = map.maxDevices;
     this.#rules = [...map.rules];
   }
@@ -70,7 +92,7 @@ export class Mapper {
     this.#reserve(numRep);
     this.#x = x | 0;
     this.#weights = weights;
-    this.#overlay = this.#overlaysFor(chooseArgs);
+    this.#load(chooseArgs);
     this.#draws = 0;
 
     const t = this.#map.tunables;
@@ -144,18 +166,43 @@ export class Mapper {
     this.#leaves = new Int32Array(numRep);
   }
 
-  #overlaysFor(key: number): ChooseOverlays | undefined {
+  /** Sees to it that the kernel has the buckets' data, and that of the weight set if there is one. */
+  #load(key: number): void {
+    const set = this.#map.chooseArgs.size === 0 ? undefined : this.#overlaysFor(key);
+    this.#overlay = set?.overlays;
+    const arena = this.#arena;
+    if (arena === undefined || (arena.holds(this.#region) && (set === undefined || arena.holds(set.region)))) return;
+    // Room for the second may be made by giving up the first: then both are loaded anew.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      if (!arena.holds(this.#region)) {
+        this.#region = arena.reserve(nodesLength(this.#nodes));
+        if (this.#region === undefined) break;
+        loadNodes(this.#nodes, arena, this.#region.base);
+      }
+      if (set === undefined) return;
+      if (!arena.holds(set.region)) {
+        set.region = arena.reserve(overlaysLength(this.#nodes, set.overlays));
+        if (set.region === undefined) break;
+        loadOverlays(this.#nodes, set.overlays, arena, set.region.base);
+      }
+      if (arena.holds(this.#region)) return;
+    }
+    // Too large a map for the kernel's memory.
+    this.#arena = undefined;
+    this.#kernel = undefined;
+  }
+
+  #overlaysFor(key: number): LoadedOverlays | undefined {
     const all = this.#map.chooseArgs;
-    if (all.size === 0) return undefined;
     const used = all.has(key) ? key : DEFAULT_CHOOSE_ARGS;
-    let overlays = this.#overlays.get(used);
-    if (overlays === undefined) {
+    let known = this.#overlays.get(used);
+    if (known === undefined) {
       const args = all.get(used);
       if (args === undefined) return undefined;
-      overlays = buildOverlays(this.#map, args);
-      this.#overlays.set(used, overlays);
+      known = { overlays: buildOverlays(this.#map, args), region: undefined };
+      this.#overlays.set(used, known);
     }
-    return overlays;
+    return known;
   }
 
   /** How many to choose under each input item: the step's number, or one relative to the result's size. */
@@ -266,7 +313,7 @@ export class Mapper {
               localFailures >= node.size >>> 1 &&
               localFailures > this.#localFallbackRetries
                 ? permutedIndex(node, this.#x, r)
-                : chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], pos);
+                : chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], pos, this.#kernel);
             item = node.items[index]!;
             const itemType = node.itemTypes[index]!;
             if (item >= this.#maxDevices) break descents;
@@ -398,7 +445,7 @@ export class Mapper {
       const r = (rep + parentR + Math.imul(stride, failures)) | 0;
       if (node.size === 0) return ITEM_UNDEF;
       this.#countDraw();
-      const index = chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], position);
+      const index = chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], position, this.#kernel);
       const item = node.items[index]!;
       const itemType = node.itemTypes[index]!;
       if (item >= this.#maxDevices) return ITEM_NONE;

@@ -1,5 +1,7 @@
 import { type Bucket, bucketAlg, itemWeightAt } from './bucket.ts';
+import { HASH_RJENKINS1 } from './hash.ts';
 import type { ChooseArg, CrushMap } from './map.ts';
+import { padded, type Straw2Arena } from './straw2-wasm.ts';
 
 /** A bucket laid out for the mapper: typed arrays, and its items' types looked up beforehand. */
 export class BucketNode {
@@ -16,6 +18,10 @@ export class BucketNode {
   readonly weights: Float64Array;
   /** Running sums of a list, node weights of a tree, straws of a straw bucket. */
   readonly aux: Float64Array;
+
+  /** Where ids and weights lie in the arena of the straw2 kernel; -1: not there, or not for the kernel. */
+  idsAt = -1;
+  weightsAt = -1;
 
   // The permutation of uniform buckets (and of the local fallback), kept while x stays.
   readonly perm: Uint32Array;
@@ -44,6 +50,11 @@ export class BucketNode {
   }
 }
 
+/** Whether the kernel can draw: no weight is negative (2^31 and above), the hash is the known one. */
+function suitsKernel(node: BucketNode, weights: Float64Array): boolean {
+  return node.alg === bucketAlg.STRAW2 && node.hash === HASH_RJENKINS1 && weights.every((weight) => weight >= 0);
+}
+
 function auxOf(bucket: Bucket): readonly number[] {
   switch (bucket.alg) {
     case bucketAlg.LIST:
@@ -65,6 +76,9 @@ function isTree(nodes: number, items: number): boolean {
 export interface ChooseOverlay {
   readonly weightSet: readonly Float64Array[];
   readonly ids: Int32Array | undefined;
+  /** As in {@link BucketNode}: ids, and the weights by position (those of the bucket where there is no weight set). */
+  idsAt: number;
+  weightsAt: readonly number[];
 }
 
 /** By bucket index; undefined where the bucket's own weights and ids hold. */
@@ -83,9 +97,59 @@ export function buildOverlays(map: CrushMap, args: ReadonlyMap<number, ChooseArg
     if (size === undefined || arg.weightSet.some((weights) => weights.length < size)) continue;
     if (arg.ids.length > 0 && arg.ids.length < size) continue;
     overlays[index] = {
-      weightSet: arg.weightSet.map((weights) => Float64Array.from(weights, (weight) => weight | 0)),
+      weightSet: arg.weightSet.map((weights) => Float64Array.from(weights.slice(0, size), (weight) => weight | 0)),
       ids: arg.ids.length > 0 ? Int32Array.from(arg.ids) : undefined,
+      idsAt: -1,
+      weightsAt: [],
     };
   }
   return overlays;
+}
+
+/** Bytes that all buckets' ids and weights take in the arena. */
+export function nodesLength(nodes: readonly (BucketNode | undefined)[]): number {
+  return nodes.reduce((sum, node) => sum + (node?.alg === bucketAlg.STRAW2 ? 12 * padded(node.size) : 0), 0);
+}
+
+export function loadNodes(nodes: readonly (BucketNode | undefined)[], arena: Straw2Arena, base: number): void {
+  let at = base;
+  for (const node of nodes) {
+    if (node === undefined || !suitsKernel(node, node.weights)) continue;
+    arena.writeIds(at, node.items);
+    arena.writeWeights(at + 4 * padded(node.size), node.weights);
+    node.idsAt = at;
+    node.weightsAt = at + 4 * padded(node.size);
+    at += 12 * padded(node.size);
+  }
+}
+
+export function overlaysLength(nodes: readonly (BucketNode | undefined)[], overlays: ChooseOverlays): number {
+  return overlays.reduce(
+    (sum, overlay, i) =>
+      sum + (overlay === undefined ? 0 : (4 + 8 * Math.max(1, overlay.weightSet.length)) * padded(nodes[i]?.size ?? 0)),
+    0,
+  );
+}
+
+export function loadOverlays(
+  nodes: readonly (BucketNode | undefined)[],
+  overlays: ChooseOverlays,
+  arena: Straw2Arena,
+  base: number,
+): void {
+  let at = base;
+  overlays.forEach((overlay, i) => {
+    const node = nodes[i];
+    if (overlay === undefined || node === undefined) return;
+    const sets = overlay.weightSet.length > 0 ? overlay.weightSet : [node.weights];
+    if (!sets.every((weights) => suitsKernel(node, weights))) return;
+    arena.writeIds(at, overlay.ids ?? node.items);
+    overlay.idsAt = at;
+    at += 4 * padded(node.size);
+    overlay.weightsAt = sets.map((weights) => {
+      arena.writeWeights(at, weights);
+      at += 8 * padded(node.size);
+      return at - 8 * padded(node.size);
+    });
+  });
 }

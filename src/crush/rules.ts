@@ -7,7 +7,8 @@ const RULES_MAX = 256;
 /** Puts a rule into the table at `id`, or at the first free one; it has no name yet. Throws EEXIST, ENOSPC beyond 256. */
 export function addRule(map: CrushMap, rule: Rule, id?: number): number {
   const at = id ?? freeRuleId(map);
-  if (at >= map.rules.length && map.rules.length >= RULES_MAX) throw new ErrnoError('ENOSPC', `the map has ${RULES_MAX} rules already`);
+  if (at >= map.rules.length && map.rules.length >= RULES_MAX)
+    throw new ErrnoError('ENOSPC', `the map has ${RULES_MAX} rules already`);
   if (map.rules[at] !== undefined) throw new ErrnoError('EEXIST', `rule ${at} exists`);
   while (map.rules.length <= at) map.rules.push(undefined);
   map.rules[at] = rule;

@@ -54,7 +54,19 @@ function compare(seed) {
   for (const [osd, weight] of deviceWeights) if (osd < weights.length) weights[osd] = Math.trunc(weight * 0x10000);
   const options = deviceWeights.flatMap(([osd, weight]) => ['--weight', String(osd), String(weight)]);
   const reps = 1 + (seed % 7);
-  const test = crushtool('-i', mapFile, '--test', '--show-mappings', '--num-rep', String(reps), '--max-x', String(inputs - 1), ...options);
+  const test = crushtool(
+    '-i',
+    mapFile,
+    '--test',
+    '--show-mappings',
+    '--num-rep',
+    String(reps),
+    '--min-x',
+    '0',
+    '--max-x',
+    String(inputs - 1),
+    ...options,
+  );
   const mapper = crush.mapperOf(decoded);
   let seen = 0;
   for (const line of test.stdout.split('\n')) {
@@ -64,11 +76,14 @@ function compare(seed) {
     const ours = mapper.doRule(Number(found[1]), Number(found[2]), reps, weights, 0).join(',');
     if (ours !== found[3]) differ(seed, `rule ${found[1]} x ${found[2]}: [${found[3]}], here [${ours}]`);
   }
-  if (seen === 0 && weights.some((w) => w > 0)) differ(seed, `crushtool --test printed no mappings: ${test.status} ${test.signal} ${test.stderr.slice(0, 300)}`);
+  if (seen === 0 && weights.some((w) => w > 0))
+    differ(seed, `crushtool --test printed no mappings: ${test.status} ${test.signal} ${test.stderr.slice(0, 300)}`);
   mappings += seen;
 }
 
 for (let seed = Number(first); seed < Number(first) + Number(count); seed++) compare(seed);
 rmSync(folder, { recursive: true });
-process.stdout.write(`${maps} maps, ${mappings} mappings, ${refused} texts refused by both, ${differences} differences\n`);
+process.stdout.write(
+  `${maps} maps, ${mappings} mappings, ${refused} texts refused by both, ${differences} differences\n`,
+);
 process.exit(differences === 0 ? 0 : 1);

@@ -24,7 +24,12 @@ const LEVELS = ['host', 'rack', 'row', 'datacenter'];
 
 const TUNABLES = {
   argonaut: [],
-  bobtail: ['choose_local_tries 0', 'choose_local_fallback_tries 0', 'choose_total_tries 50', 'chooseleaf_descend_once 1'],
+  bobtail: [
+    'choose_local_tries 0',
+    'choose_local_fallback_tries 0',
+    'choose_total_tries 50',
+    'chooseleaf_descend_once 1',
+  ],
 };
 TUNABLES.firefly = [...TUNABLES.bobtail, 'chooseleaf_vary_r 1'];
 TUNABLES.hammer = [...TUNABLES.firefly, 'straw_calc_version 1', 'allowed_bucket_algs 54'];
@@ -132,7 +137,9 @@ export function randomMap(seed) {
       const extra = random.pick(layer);
       if (extra !== undefined && !target.includes(extra)) target.push(extra);
     }
-    layer = next.filter((members) => members.length > 0 || !random.chance(0.5)).map((members) => addBucket(type, members));
+    layer = next
+      .filter((members) => members.length > 0 || !random.chance(0.5))
+      .map((members) => addBucket(type, members));
     if (layer.length === 0) layer = [addBucket(type, [])];
     everything.push(...layer);
   });
@@ -144,14 +151,21 @@ export function randomMap(seed) {
   const uniformShadow = withClasses && buckets.some((b) => b.alg === 'uniform');
   const take = () => {
     const root = random.chance(0.85) ? random.pick(roots) : random.pick(everything);
-    const cls = !root.leaf && !uniformShadow && classes.length > 0 && random.chance(0.4) ? ` class ${random.pick(classes)}` : '';
+    const cls =
+      !root.leaf && !uniformShadow && classes.length > 0 && random.chance(0.4) ? ` class ${random.pick(classes)}` : '';
     return `\tstep take ${root.name}${cls}`;
   };
   const settings = () =>
-    ['choose_tries 100', 'chooseleaf_tries 5', `choose_local_tries ${random.int(0, 3)}`,
-     `choose_local_fallback_tries ${random.int(0, 5)}`, `chooseleaf_vary_r ${random.int(0, 3)}`,
-     `chooseleaf_stable ${random.int(0, 1)}`]
-      .filter(() => random.chance(0.2)).map((s) => `\tstep set_${s}`);
+    [
+      'choose_tries 100',
+      'chooseleaf_tries 5',
+      `choose_local_tries ${random.int(0, 3)}`,
+      `choose_local_fallback_tries ${random.int(0, 5)}`,
+      `chooseleaf_vary_r ${random.int(0, 3)}`,
+      `chooseleaf_stable ${random.int(0, 1)}`,
+    ]
+      .filter(() => random.chance(0.2))
+      .map((s) => `\tstep set_${s}`);
   const ruleCount = random.int(3, 6);
   for (let rule = 0; rule < ruleCount; rule++) {
     const mode = random.pick(['firstn', 'indep']);
@@ -167,7 +181,10 @@ export function randomMap(seed) {
         const upper = random.int(0, below.length - 1);
         steps.push(`\tstep choose ${mode} ${random.int(0, 3)} type ${below[upper]}`);
         if (random.chance(0.3)) steps.push(...settings());
-        if (upper > 0) steps.push(`\tstep ${random.chance(0.5) ? `chooseleaf ${mode} ${random.int(1, 2)} type ${below[random.int(0, upper - 1)]}` : `choose ${random.pick(['firstn', 'indep'])} ${random.int(1, 3)} type osd`}`);
+        if (upper > 0)
+          steps.push(
+            `\tstep ${random.chance(0.5) ? `chooseleaf ${mode} ${random.int(1, 2)} type ${below[random.int(0, upper - 1)]}` : `choose ${random.pick(['firstn', 'indep'])} ${random.int(1, 3)} type osd`}`,
+          );
       }
       steps.push('\tstep emit');
     }
@@ -181,12 +198,18 @@ export function randomMap(seed) {
     const straw2 = buckets.filter((b) => b.alg === 'straw2' && b.bucketId !== undefined);
     for (const key of random.chance(0.5) ? [0] : [0, 3]) {
       const positions = random.int(1, 3);
-      const args = straw2.filter(() => random.chance(0.7)).map((b) => {
-        const set = Array.from({ length: positions }, () =>
-          `      [ ${Array.from({ length: b.size }, () => `${(random.next() * 4).toFixed(3)} `).join('')}]`);
-        const ids = random.chance(0.3) ? `    ids [ ${Array.from({ length: b.size }, () => `${random.int(-3000, 3000)} `).join('')}]\n` : '';
-        return `  {\n    bucket_id ${b.bucketId}\n    weight_set [\n${set.join('\n')}\n    ]\n${ids}  }`;
-      });
+      const args = straw2
+        .filter(() => random.chance(0.7))
+        .map((b) => {
+          const set = Array.from(
+            { length: positions },
+            () => `      [ ${Array.from({ length: b.size }, () => `${(random.next() * 4).toFixed(3)} `).join('')}]`,
+          );
+          const ids = random.chance(0.3)
+            ? `    ids [ ${Array.from({ length: b.size }, () => `${random.int(-3000, 3000)} `).join('')}]\n`
+            : '';
+          return `  {\n    bucket_id ${b.bucketId}\n    weight_set [\n${set.join('\n')}\n    ]\n${ids}  }`;
+        });
       chooseArgLines.push(`choose_args ${key} {\n${args.join('\n')}\n}`);
     }
   }
