@@ -6,7 +6,6 @@ import {
   bool,
   bytes,
   type Codec,
-  DecodeError,
   encodeToBytes,
   list,
   plain,
@@ -101,9 +100,4 @@ export function encodeBanner(supported: bigint, required: bigint): Uint8Array {
   view.setBigUint64(BANNER_PREFIX.length + 2, supported, true);
   view.setBigUint64(BANNER_PREFIX.length + 10, required, true);
   return banner;
-}
-
-/** True for errors that bytes from a peer cause; everything else is this side's own and must not be caught. */
-export function isDecodeError(error: unknown): error is DecodeError {
-  return error instanceof DecodeError;
 }

@@ -55,7 +55,6 @@ export class FrameParser {
   /** Chunks not yet looked at, the first from `#backlogAt` on. */
   readonly #backlog: Uint8Array[] = [];
   #backlogAt = 0;
-  #backlogBytes = 0;
 
   #stage: 'banner' | 'preamble' | 'admission' | 'body' = 'banner';
   /** Bytes the stage needs at once. */
@@ -98,19 +97,11 @@ export class FrameParser {
     return new Uint8Array(bytes.buffer, bytes.byteOffset + this.#segmentAt[index]!, length);
   }
 
-  /** u8, u16, u32 and u64 (as a double) at `at` of segment 0, which is longer than that. */
-  u8(at: number): number {
-    return this.#segment[0]![this.#segmentAt[0]! + at]!;
-  }
-
+  /** u16 and u64 (as a double) at `at` of segment 0, which is longer than that. */
   u16(at: number): number {
     const b = this.#segment[0]!;
     const o = this.#segmentAt[0]! + at;
     return b[o]! | (b[o + 1]! << 8);
-  }
-
-  u32(at: number): number {
-    return readU32(this.#segment[0]!, this.#segmentAt[0]! + at);
   }
 
   u64(at: number): number {
@@ -121,15 +112,6 @@ export class FrameParser {
   /** crc32c of segment 3 as checked; undefined in secure mode. */
   get dataCrc(): number | undefined {
     return this.#dataCrc;
-  }
-
-  /** Bytes received and not yet taken by the frame being read. */
-  get backlogBytes(): number {
-    return this.#backlogBytes;
-  }
-
-  get isPaused(): boolean {
-    return this.#paused || this.#stage === 'admission';
   }
 
   /** Frames that follow have this revision. Set once, at the banner. */
@@ -172,7 +154,6 @@ export class FrameParser {
   close(): void {
     this.#closed = true;
     this.#backlog.length = 0;
-    this.#backlogBytes = 0;
     this.#gather = undefined;
   }
 
@@ -196,7 +177,6 @@ export class FrameParser {
   push(chunk: Uint8Array): void {
     if (this.#closed || chunk.length === 0) return;
     this.#backlog.push(chunk);
-    this.#backlogBytes += chunk.length;
     if (!this.#running) this.#run();
   }
 
@@ -252,7 +232,6 @@ export class FrameParser {
 
   #advance(chunk: Uint8Array, length: number): void {
     this.#backlogAt += length;
-    this.#backlogBytes -= length;
     if (this.#backlogAt === chunk.length) {
       this.#backlog.shift();
       this.#backlogAt = 0;

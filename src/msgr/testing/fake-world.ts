@@ -15,6 +15,8 @@ export interface WorldOptions {
   readonly chunk?: (entropy: SeededEntropy, available: number) => number;
   /** Milliseconds that a chunk travels. */
   readonly latency_ms?: (entropy: SeededEntropy) => number;
+  /** Whether a write backs the socket up for a millisecond. */
+  readonly isBackedUp?: (entropy: SeededEntropy) => boolean;
 }
 
 export class FakeWorld {
@@ -115,6 +117,13 @@ export class FakeSocket implements Socket {
         this.#later(() => peer?.deliver(chunk));
       }
     }
+    if (this.#world.options.isBackedUp?.(this.#world.entropy) !== true) return true;
+    this.#world.at(1, () => this.handler?.drain());
+    return false;
+  }
+
+  /** Everything was copied. */
+  isFlushed(): boolean {
     return true;
   }
 
@@ -141,8 +150,23 @@ export class FakeSocket implements Socket {
         return;
       }
       this.record?.push(chunk);
-      this.handler?.data(chunk);
+      this.#hand(chunk);
     }
+  }
+
+  /** As a real socket does: into the place that the handler wants filled, where it names one. */
+  #hand(chunk: Uint8Array): void {
+    const target = this.handler?.target?.();
+    if (target === undefined) {
+      this.handler?.data(chunk);
+      return;
+    }
+    const length = Math.min(target.length, chunk.length);
+    target.set(chunk.subarray(0, length));
+    this.handler?.filled?.(length);
+    if (length === chunk.length) return;
+    this.#inbox.unshift(chunk.subarray(length));
+    this.bytesReceived -= chunk.length - length;
   }
 
   pause(): void {

@@ -160,7 +160,11 @@ export async function fuzzMessenger(cases: number, seed: number): Promise<FuzzRe
 
 async function runWorld(cases: number, seed: number, first: number): Promise<FuzzReport> {
   const e = new SeededEntropy((seed * 0x9e3779b1 + first) >>> 0);
-  const world = new FakeWorld({ seed: e.u32(), chunk: (c, n) => (c.float() < 0.3 ? 1 + pick(c, n) : n) });
+  const world = new FakeWorld({
+    seed: e.u32(),
+    chunk: (c, n) => (c.float() < 0.3 ? 1 + pick(c, n) : n),
+    isBackedUp: (c) => c.float() < 0.1,
+  });
   let lines = 0;
   const logger: Logger = {
     enabled: (_subsystem, level) => level <= 1,
