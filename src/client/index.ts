@@ -1,3 +1,12 @@
 export * from './api.ts';
+export * from './io-ctx.ts';
+export type { WatchHandler } from './linger-op.ts';
+export { MgrClient, type MgrClientOptions } from './mgr-client.ts';
 export { MonClient, type MonClientOptions } from './mon-client.ts';
 export { initialMonMap, parseMonHost } from './mon-host.ts';
+export { type ClusterStat, MonRequests, type PoolStats } from './mon-requests.ts';
+export * from './object-operation.ts';
+export { Objecter, type ObjecterOptions } from './objecter.ts';
+export { noSnapContext, Op, type OpDone, type SnapContext } from './op.ts';
+export { OpTarget } from './op-target.ts';
+export { Rados, type RadosOptions } from './rados.ts';

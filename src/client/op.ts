@@ -1,0 +1,55 @@
+import type { TimerHandle } from '../base/index.ts';
+import type { OsdOp, OsdOpReply } from '../messages/index.ts';
+import type { Snapid, Utime } from '../types/index.ts';
+import type { OpTarget } from './op-target.ts';
+import type { OsdSession } from './osd-session.ts';
+
+/** Snapshots that a write preserves, newest first. */
+export interface SnapContext {
+  readonly seq: Snapid;
+  readonly snaps: readonly Snapid[];
+}
+
+export const noSnapContext: SnapContext = Object.freeze({ seq: 0, snaps: [] });
+
+/** `result` is 0 or above or a negative errno; without a reply the request was not answered by an OSD. */
+export type OpDone = (result: number, reply: OsdOpReply | undefined) => void;
+
+/** A request to an OSD that is under way. */
+export class Op {
+  tid = 0;
+  readonly target: OpTarget;
+  readonly ops: OsdOp[];
+  readonly snapc: SnapContext;
+  readonly mtime: Utime;
+  readonly done: OpDone;
+  /** Bytes of the objecter's budget that it takes. */
+  readonly cost: number;
+  /** Not counted in the budget: what serves other requests. */
+  readonly isFree: boolean;
+  session: OsdSession | undefined;
+  attempts = 0;
+  /** Clock.monotonic() when it was last sent. */
+  sent_ms = 0;
+  /** Epoch from which on a missing pool means that there is none; 0: not known yet. */
+  poolGoneEpoch = 0;
+  isAskingForEpoch = false;
+  timer: TimerHandle | undefined;
+
+  constructor(
+    target: OpTarget,
+    ops: OsdOp[],
+    done: OpDone,
+    options: { snapc: SnapContext; mtime: Utime; isFree?: boolean },
+  ) {
+    this.target = target;
+    this.ops = ops;
+    this.done = done;
+    this.snapc = options.snapc;
+    this.mtime = options.mtime;
+    this.isFree = options.isFree ?? false;
+    let cost = 0;
+    for (const op of ops) cost += op.indata.length;
+    this.cost = cost;
+  }
+}
