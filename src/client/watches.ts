@@ -1,6 +1,15 @@
 import { type Clock, errno } from '../base/index.ts';
 import { Reader, Writer } from '../encoding/index.ts';
-import { MWatchNotify, OsdOp, type OsdOpReply, osdFlag, osdOp, watchEvent, watchOp } from '../messages/index.ts';
+import {
+  joinParts,
+  MWatchNotify,
+  OsdOp,
+  type OsdOpReply,
+  osdFlag,
+  osdOp,
+  watchEvent,
+  watchOp,
+} from '../messages/index.ts';
 import type { ReceivedMessage } from '../msgr/index.ts';
 import { CEPH_NOSNAP, type OSDMap, utimeFromMs } from '../types/index.ts';
 import { LingerOp, type WatchHandler } from './linger-op.ts';
