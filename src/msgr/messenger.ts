@@ -115,8 +115,14 @@ export class Messenger {
   }
 
   /**
-   * Sets what peers are told, where it differs from what was bound (a wildcard address).
+   * Leaves the bound ports for others of `ports`, under a new nonce, and ends all sessions (handleReset is not called): what an OSD does
+   * that was marked down while it lives, so that nobody takes it for the one before. Fails as {@link Messenger.bind} does; nothing is bound then.
    */
+  rebind(ports?: PortRange): Promise<EntityAddrVec> {
+    return this.#core.rebind(ports);
+  }
+
+  /** Sets what peers are told, where it differs from what was bound (a wildcard address). */
   setAddrs(addrs: EntityAddrVec): void {
     this.#core.addrs = addrs;
   }
@@ -185,7 +191,7 @@ class Core implements MessengerCore {
   /** Incoming and not yet a session; oldest first. */
   readonly halfOpen = new Set<PeerConnection>();
   readonly loopback: LoopbackConnection;
-  readonly #nonce: number;
+  #nonce: number;
   readonly #byAddrs = new Map<string, PeerConnection>();
   readonly #listeners: Listener[] = [];
   #toFlush: Link[] = [];
@@ -220,7 +226,21 @@ class Core implements MessengerCore {
 
   // ---- addresses and policies
 
-  async bind(addrs: EntityAddrVec, ports: PortRange | undefined): Promise<EntityAddrVec> {
+  async rebind(ports: PortRange | undefined): Promise<EntityAddrVec> {
+    const before = this.addrs.addrs;
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners.length = 0;
+    for (const connection of [...this.all]) connection.close();
+    this.#nonce = (this.#nonce + 1_000_000) >>> 0;
+    const avoid = new Set(before.map((a) => a.port));
+    return this.bind(new EntityAddrVec(before.map((a) => a.with({ port: 0 }))), ports, avoid);
+  }
+
+  async bind(
+    addrs: EntityAddrVec,
+    ports: PortRange | undefined,
+    avoid: ReadonlySet<number> = new Set(),
+  ): Promise<EntityAddrVec> {
     const bound: EntityAddr[] = [];
     const listeners: Listener[] = [];
     try {
@@ -231,7 +251,7 @@ class Core implements MessengerCore {
             `cannot listen on ${addr}: protocol v1 is not there yet; use a v2 address`,
           );
         }
-        const listener = await this.#listen(addr, ports);
+        const listener = await this.#listen(addr, ports, avoid);
         listeners.push(listener);
         bound.push(addr.with({ type: addrType.MSGR2, port: listener.endpoint.port, nonce: this.#nonce }));
       }
@@ -248,13 +268,14 @@ class Core implements MessengerCore {
     return this.addrs;
   }
 
-  async #listen(addr: EntityAddr, ports: PortRange | undefined): Promise<Listener> {
+  async #listen(addr: EntityAddr, ports: PortRange | undefined, avoid: ReadonlySet<number>): Promise<Listener> {
     const at = (port: number): Promise<Listener> => {
       const endpoint: Endpoint = { host: addr.host, port };
       return this.network.listen(endpoint, (socket) => this.#accept(socket));
     };
     if (addr.port !== 0 || ports === undefined) return at(addr.port);
     for (let port = ports.min; ; port++) {
+      if (avoid.has(port) && port < ports.max) continue;
       try {
         return await at(port);
       } catch (error) {
