@@ -1,6 +1,7 @@
-import { DecodeError, Reader, Writer } from '../encoding/index.ts';
+import { DecodeError, encodeText, Reader, Writer } from '../encoding/index.ts';
 import { compareGhobject, type Ghobject, ghobject, sameGhobject } from '../types/index.ts';
 import type { CollectionId } from './api.ts';
+import { Arena } from './arena.ts';
 import { compareCollectionIds, decodeCollectionId, encodeCollectionId } from './collection-id.ts';
 import { PartsReader } from './parts-reader.ts';
 
@@ -28,6 +29,15 @@ const HEADER_LENGTH = 10;
 /** Payloads up to this long are copied beside the small things; longer ones stay views. */
 const INLINE_MAX = 1024;
 const TWO_32 = 0x1_0000_0000;
+const NOTHING = new Uint8Array(0);
+const NO_VIEW = new DataView(NOTHING.buffer);
+/** Room that a transaction starts with: what a small write with its log entry takes. */
+const OPS_FIRST = 8;
+const SMALL_FIRST = 1536;
+/** What transactions are built in; they are soon done with. */
+const arena = new Arena();
+/** The end of an encoding is put together here. */
+const tailWriter = new Writer(4096);
 
 /** Operation numbers of the wire. */
 export const txOp = {
@@ -92,15 +102,20 @@ export class Transaction {
   /** Names by id as the operations use them. Not to be changed. */
   readonly collections: CollectionId[] = [];
   readonly objects: Ghobject[] = [];
-  #collectionIds = new Map<CollectionId, number>();
   /** Finished parts of the payload. */
   #parts: Uint8Array[] = [];
-  /** Payload since the last finished part. */
-  #small: Writer;
-  #smallStart = 0;
   #payloadLength = 0;
-  #ops: Uint8Array;
-  #opsView: DataView;
+  /** Payload since the last finished part: [smallStart, smallAt) of a piece of memory that goes to smallEnd. */
+  #small: Uint8Array = NOTHING;
+  #smallView: DataView = NO_VIEW;
+  #smallStart = 0;
+  #smallAt = 0;
+  #smallEnd = 0;
+  /** Operations: from opsStart on, with room up to opsEnd. */
+  #ops: Uint8Array = NOTHING;
+  #opsView: DataView = NO_VIEW;
+  #opsStart = 0;
+  #opsEnd = 0;
   #opCount = 0;
   #fadviseFlags = 0;
   #largestLength = 0;
@@ -108,16 +123,11 @@ export class Transaction {
   #largestPosition = 0;
   /** Set once encoded: no more operations may follow. */
   #encoded: Uint8Array[] | undefined;
+  #encodedLength = 0;
   #payload: readonly Uint8Array[] | undefined;
   /** Last object asked for and its id: operations on one object come in runs. */
   #lastObject: Ghobject | undefined;
   #lastObjectId = 0;
-
-  constructor() {
-    this.#small = new Writer(512);
-    this.#ops = new Uint8Array(8 * OP_LENGTH);
-    this.#opsView = new DataView(this.#ops.buffer);
-  }
 
   get opCount(): number {
     return this.#opCount;
@@ -146,15 +156,23 @@ export class Transaction {
   /** Room for one more operation, all zeros; its offset. */
   #slot(): number {
     if (this.#encoded !== undefined) throw new Error('an encoded transaction takes no more operations');
-    const at = this.#opCount * OP_LENGTH;
-    if (at + OP_LENGTH > this.#ops.length) {
-      const grown = new Uint8Array(this.#ops.length * 2);
-      grown.set(this.#ops.subarray(0, at));
-      this.#ops = grown;
-      this.#opsView = new DataView(grown.buffer);
-    }
+    const at = this.#opsStart + this.#opCount * OP_LENGTH;
+    if (at + OP_LENGTH > this.#opsEnd) return this.#growOps();
     this.#opCount++;
+    this.#ops.fill(0, at, at + OP_LENGTH);
     return at;
+  }
+
+  #growOps(): number {
+    const used = this.#opCount * OP_LENGTH;
+    const capacity = Math.max(OPS_FIRST * OP_LENGTH, used * 2);
+    const start = arena.cut(capacity);
+    arena.bytes.set(this.#ops.subarray(this.#opsStart, this.#opsStart + used), start);
+    this.#ops = arena.bytes;
+    this.#opsView = arena.view;
+    this.#opsStart = start;
+    this.#opsEnd = start + capacity;
+    return this.#slot();
   }
 
   #op(op: number, collection: CollectionId, object?: Ghobject): number {
@@ -167,23 +185,21 @@ export class Transaction {
   }
 
   #collectionId(collection: CollectionId): number {
-    const known = this.#collectionIds.get(collection);
-    if (known !== undefined) return known;
-    const id = this.collections.length;
-    this.collections.push(collection);
-    this.#collectionIds.set(collection, id);
+    const { collections } = this;
+    let id = collections.indexOf(collection);
+    if (id < 0) {
+      id = collections.length;
+      collections.push(collection);
+    }
     return id;
   }
 
   #objectId(object: Ghobject): number {
     if (object === this.#lastObject) return this.#lastObjectId;
     const objects = this.objects;
-    let id = objects.indexOf(object);
-    if (id < 0) id = objects.findIndex((o) => sameGhobject(o, object));
-    if (id < 0) {
-      id = objects.length;
-      objects.push(object);
-    }
+    let id = 0;
+    while (id < objects.length && !sameGhobject(objects[id]!, object)) id++;
+    if (id === objects.length) objects.push(object);
     this.#lastObject = object;
     this.#lastObjectId = id;
     return id;
@@ -202,49 +218,80 @@ export class Transaction {
 
   /** Ends the current small part, so that what follows is a part of its own. */
   #flushSmall(): void {
-    const end = this.#small.length;
-    if (end > this.#smallStart) this.#parts.push(this.#small.bytes().subarray(this.#smallStart, end));
-    this.#smallStart = end;
+    if (this.#smallAt > this.#smallStart) this.#parts.push(this.#small.subarray(this.#smallStart, this.#smallAt));
+    this.#smallStart = this.#smallAt;
+  }
+
+  /** Room for so many bytes of payload; their offset in `#small`. */
+  #room(length: number): number {
+    const at = this.#smallAt;
+    if (at + length > this.#smallEnd) {
+      const used = at - this.#smallStart;
+      const capacity = Math.max(SMALL_FIRST, (used + length) * 2);
+      const start = arena.cut(capacity);
+      if (used > 0) arena.bytes.set(this.#small.subarray(this.#smallStart, at), start);
+      this.#small = arena.bytes;
+      this.#smallView = arena.view;
+      this.#smallStart = start;
+      this.#smallAt = start + used;
+      this.#smallEnd = start + capacity;
+      return this.#room(length);
+    }
+    this.#smallAt = at + length;
+    this.#payloadLength += length;
+    return at;
   }
 
   /** Payload bytes without a length before them. */
   #append(bytes: Uint8Array): void {
-    this.#payloadLength += bytes.length;
     if (bytes.length <= INLINE_MAX) {
-      this.#small.raw(bytes);
+      const at = this.#room(bytes.length);
+      this.#small.set(bytes, at);
       return;
     }
     this.#flushSmall();
-    // The views handed out must survive the writer's growth, so what follows goes into a fresh one.
-    this.#small = new Writer(512);
-    this.#smallStart = 0;
+    this.#payloadLength += bytes.length;
     this.#parts.push(bytes);
   }
 
   #blob(data: Bytes): number {
     if (data instanceof Uint8Array) {
-      this.#small.u32(data.length);
-      this.#payloadLength += 4;
+      this.#u32(data.length);
       this.#append(data);
       return data.length;
     }
     let length = 0;
     for (const part of data) length += part.length;
-    this.#small.u32(length);
-    this.#payloadLength += 4;
+    this.#u32(length);
     for (const part of data) this.#append(part);
     return length;
   }
 
   #string(s: string): void {
-    const before = this.#small.length;
-    this.#small.string(s);
-    this.#payloadLength += this.#small.length - before;
+    const n = s.length;
+    if (n <= 64) {
+      // Short ASCII by hand; anything else backs out to the general way.
+      const at = this.#room(4 + n);
+      const b = this.#small;
+      let i = 0;
+      for (; i < n; i++) {
+        const c = s.charCodeAt(i);
+        if (c >= 0x80) break;
+        b[at + 4 + i] = c;
+      }
+      if (i === n) {
+        this.#smallView.setUint32(at, n, true);
+        return;
+      }
+      this.#smallAt = at;
+      this.#payloadLength -= 4 + n;
+    }
+    this.#blob(encodeText(s));
   }
 
   #u32(x: number): void {
-    this.#small.u32(x);
-    this.#payloadLength += 4;
+    const at = this.#room(4);
+    this.#smallView.setUint32(at, x, true);
   }
 
   nop(): this {
@@ -484,18 +531,12 @@ export class Transaction {
     if (this.#encoded !== undefined) throw new Error('an encoded transaction takes no more operations');
     const collections = other.collections.map((c) => this.#collectionId(c));
     const objects = other.objects.map((o) => this.#objectId(o));
-    const base = this.#opCount;
-    const length = other.#opCount * OP_LENGTH;
-    const ops = new Uint8Array(Math.max(base * OP_LENGTH + length, this.#ops.length));
-    ops.set(this.#ops.subarray(0, base * OP_LENGTH));
-    ops.set(other.#ops.subarray(0, length), base * OP_LENGTH);
-    this.#ops = ops;
-    this.#opsView = new DataView(ops.buffer);
-    this.#opCount += other.#opCount;
-    const v = this.#opsView;
-    for (let i = base; i < this.#opCount; i++) {
-      const at = i * OP_LENGTH;
-      // Fields that an operation does not use are zero and map to some id; they stay unused.
+    for (let i = 0; i < other.#opCount; i++) {
+      const from = other.#opsStart + i * OP_LENGTH;
+      const at = this.#slot();
+      this.#ops.set(other.#ops.subarray(from, from + OP_LENGTH), at);
+      const v = this.#opsView;
+      // Fields that an operation does not use are zero and stay so.
       const op = v.getUint32(at, true);
       if (op === txOp.nop) continue;
       v.setUint32(at + 4, collections[v.getUint32(at + 4, true)] ?? 0, true);
@@ -522,12 +563,13 @@ export class Transaction {
   encode(): readonly Uint8Array[] {
     if (this.#encoded !== undefined) return this.#encoded;
     const payload = this.payload();
-    // Header and tail share one allocation.
-    const tail = new Writer(96 + this.#opCount * OP_LENGTH + this.objects.length * 128);
+    const tail = tailWriter;
+    tail.reset();
+    // Header and tail share one piece of memory.
     tail.zeros(HEADER_LENGTH);
     const opsLength = this.#opCount * OP_LENGTH;
     tail.u32(opsLength);
-    tail.raw(this.#ops.subarray(0, opsLength));
+    tail.raw(this.#ops.subarray(this.#opsStart, this.#opsStart + opsLength));
     encodeIndex(tail, this.collections, compareCollectionIds, encodeCollectionId);
     encodeIndex(tail, this.objects, compareGhobject, ghobject.encode);
     tail.u64num(this.#opCount);
@@ -535,30 +577,28 @@ export class Transaction {
     tail.u32(this.#largestOffset % TWO_32);
     tail.u32(this.#largestPosition);
     tail.u32(this.#fadviseFlags);
-
     tail.patchU8(0, VERSION);
     tail.patchU8(1, VERSION);
     tail.patchU32(2, 4 + this.#payloadLength + tail.length - HEADER_LENGTH);
     tail.patchU32(6, this.#payloadLength);
-    const bytes = tail.bytes();
+    const bytes = arena.copy(tail.bytes());
     this.#encoded = [bytes.subarray(0, HEADER_LENGTH), ...payload, bytes.subarray(HEADER_LENGTH)];
+    this.#encodedLength = this.#payloadLength + bytes.length;
     this.#payload = payload;
     return this.#encoded;
   }
 
   /** Length of {@link Transaction.encode}'s result. Encodes where that is still to be done. */
   get encodedLength(): number {
-    let n = 0;
-    for (const part of this.encode()) n += part.length;
-    return n;
+    if (this.#encoded === undefined) this.encode();
+    return this.#encodedLength;
   }
 
   /** The payload's parts, without header. */
   payload(): readonly Uint8Array[] {
     if (this.#payload !== undefined) return this.#payload;
     const parts = this.#parts.slice();
-    const end = this.#small.length;
-    if (end > this.#smallStart) parts.push(this.#small.bytes().subarray(this.#smallStart, end));
+    if (this.#smallAt > this.#smallStart) parts.push(this.#small.subarray(this.#smallStart, this.#smallAt));
     return parts;
   }
 
@@ -591,6 +631,7 @@ export class Transaction {
     }
     tx.#ops = r.raw(opsLength);
     tx.#opsView = new DataView(tx.#ops.buffer, tx.#ops.byteOffset, tx.#ops.byteLength);
+    tx.#opsEnd = opsLength;
     // The indices and counters are small: one contiguous view for the ordinary reader.
     const rest = new Reader(r.rest());
     decodeIndex(rest, tx.collections, 8, decodeCollectionId);
@@ -608,13 +649,20 @@ export class Transaction {
     tx.#largestPosition = rest.u32();
     tx.#fadviseFlags = rest.u32();
     tx.#encoded = parts.slice();
+    tx.#encodedLength = totalLength(parts);
     return tx;
   }
 
   /** Steps over the operations. */
   iterate(): TransactionIterator {
-    return new TransactionIterator(this, this.#opsView, this.#opCount, this.payload());
+    return new TransactionIterator(this, this.#opsView, this.#opsStart, this.#opCount, this.payload());
   }
+}
+
+function totalLength(parts: readonly Uint8Array[]): number {
+  let n = 0;
+  for (const part of parts) n += part.length;
+  return n;
 }
 
 /** Operations that name an object in the object field. */
@@ -682,15 +730,17 @@ export class TransactionIterator {
   readonly transaction: Transaction;
   readonly payload: PartsReader;
   readonly #view: DataView;
+  readonly #start: number;
   readonly #count: number;
   #next = 0;
   #at = 0;
   op = 0;
 
-  constructor(transaction: Transaction, view: DataView, count: number, payload: readonly Uint8Array[]) {
+  constructor(transaction: Transaction, view: DataView, start: number, count: number, payload: readonly Uint8Array[]) {
     this.transaction = transaction;
     this.payload = new PartsReader(payload);
     this.#view = view;
+    this.#start = start;
     this.#count = count;
   }
 
@@ -703,7 +753,7 @@ export class TransactionIterator {
   /** Moves to the next operation; false at the end. */
   next(): boolean {
     if (this.#next >= this.#count) return false;
-    this.#at = this.#next++ * OP_LENGTH;
+    this.#at = this.#start + this.#next++ * OP_LENGTH;
     this.op = this.#view.getUint32(this.#at, true);
     return true;
   }

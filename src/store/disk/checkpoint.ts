@@ -1,5 +1,6 @@
 import type { KvOp } from '../../base/index.ts';
 import { Writer } from '../../encoding/index.ts';
+import { Arena } from '../arena.ts';
 import { byteStringToBytes } from '../byte-string.ts';
 import { AllocationPages } from './allocator.ts';
 import type { Generation, StoreCore } from './core.ts';
@@ -15,7 +16,6 @@ const OPS_PER_TURN = 1024;
 const BLOCKS_PER_WRITE = 256;
 /** Keys of removed omaps that one checkpoint clears away. */
 const PURGE_PER_CHECKPOINT = 4096;
-const VALUES_CHUNK = 64 * 1024;
 
 export interface CheckpointHost {
   readonly core: StoreCore;
@@ -34,7 +34,9 @@ export interface CheckpointHost {
  */
 export class Checkpointer {
   readonly #host: CheckpointHost;
-  #values = new Writer(VALUES_CHUNK);
+  readonly #writer = new Writer(8192);
+  /** Values that wait for their commit. */
+  readonly #values = new Arena(64 * 1024);
   #done: (() => void)[] = [];
   #writesInFlight = 0;
   #serialized = false;
@@ -62,7 +64,6 @@ export class Checkpointer {
     this.#serialized = false;
     this.#position = 0;
     this.#writePosition = 0;
-    this.#values = new Writer(VALUES_CHUNK);
     this.#storeOnodes(generation);
   }
 
@@ -122,12 +123,10 @@ export class Checkpointer {
     }
   }
 
-  /** Values are cut from a shared buffer; they live until the commit is done. */
   #encode(encode: (w: Writer) => void): Uint8Array {
-    if (this.#values.length > VALUES_CHUNK - 2048) this.#values = new Writer(VALUES_CHUNK);
-    const start = this.#values.length;
-    encode(this.#values);
-    return this.#values.bytes().subarray(start);
+    this.#writer.reset();
+    encode(this.#writer);
+    return this.#values.copy(this.#writer.bytes());
   }
 
   // --- step 2: omaps, and the data meanwhile ----------------------------------------------------------------------------------
@@ -225,7 +224,6 @@ export class Checkpointer {
       core.allocator.release(generation.allocation);
       core.committed = generation.number;
       core.frozen = undefined;
-      this.#values = new Writer(0);
       this.#host.committed(generation.seq);
       const done = this.#done;
       this.#done = [];

@@ -1,5 +1,6 @@
 import type { Kv, KvOp } from '../../base/index.ts';
-import { type ByteString, byteStringToBytes, bytesToByteString } from '../byte-string.ts';
+import { Arena } from '../arena.ts';
+import { type ByteString, byteStringToBytes, bytesToByteString, writeByteString } from '../byte-string.ts';
 
 /**
  * The key-value database with keys as byte strings of any length. An engine takes keys up to some limit L. Hashing what is beyond
@@ -26,6 +27,8 @@ export class KeySpace {
   /** Heads known, with their numbers; and those made by a commit that is under way. */
   readonly #heads = new Map<ByteString, number>();
   #nextHead: number;
+  /** Keys of operations that wait for their commit. */
+  readonly #arena = new Arena(64 * 1024);
 
   constructor(kv: Kv) {
     this.#kv = kv;
@@ -41,12 +44,18 @@ export class KeySpace {
 
   put(ops: KvOp[], key: ByteString, value: Uint8Array): void {
     const physical = key.length <= this.#direct ? key : this.#translate(key, ops)!;
-    ops.push({ kind: 'put', key: byteStringToBytes(physical), value });
+    ops.push({ kind: 'put', key: this.#bytes(physical), value });
   }
 
   del(ops: KvOp[], key: ByteString): void {
     const physical = key.length <= this.#direct ? key : this.#translate(key, undefined);
-    if (physical !== undefined) ops.push({ kind: 'del', key: byteStringToBytes(physical) });
+    if (physical !== undefined) ops.push({ kind: 'del', key: this.#bytes(physical) });
+  }
+
+  #bytes(key: ByteString): Uint8Array {
+    const bytes = this.#arena.take(key.length);
+    writeByteString(bytes, key, 0);
+    return bytes;
   }
 
   /** Where a long key lies; with `ops`, heads that are missing are made. */
