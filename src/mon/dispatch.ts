@@ -37,6 +37,7 @@ import {
   serviceMap,
 } from '../types/index.ts';
 import type { Monitor } from './monitor.ts';
+import type { Service } from './service.ts';
 import type { Session } from './session.ts';
 
 type Handler = (message: ReceivedMessage, session: Session) => void;
@@ -106,7 +107,7 @@ export class Dispatch {
   #getVersion(message: ReceivedMessage, session: Session): void {
     const { handle, what } = MMonGetVersion.decode(message);
     const mon = this.#mon;
-    const services = new Map([
+    const services = new Map<string, Service>([
       ['mgrmap', mon.mgr],
       ['fsmap', mon.fs],
       ['osdmap', mon.osd],

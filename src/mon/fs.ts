@@ -11,6 +11,7 @@ import {
   mdsMap,
   mdsMapEmpty,
   printFsMap,
+  uuidZero,
 } from '../types/index.ts';
 import { type CommandRegistry, failure, reply } from './commands/registry.ts';
 import { formatterOr } from './kv.ts';
@@ -22,6 +23,8 @@ export class FsMonitor extends Service {
   #map: FsMap = fsMapEmpty;
   #pending: FsMap = fsMapEmpty;
   onChanged: (() => void) | undefined;
+  /** The cluster's, for the messages that carry it. */
+  fsid = uuidZero;
 
   constructor(context: ServiceContext) {
     super('mdsmap', context);
@@ -62,7 +65,7 @@ export class FsMonitor extends Service {
     } else {
       // No file system of that name, or none at all: an empty map, from which a client sees that there is nothing to mount.
       const map = { ...mdsMapEmpty, epoch };
-      session.connection.send(MMDSMap.encode({ fsid: '', epoch, map: encodeToBytes(mdsMap, map, features) }));
+      session.connection.send(MMDSMap.encode({ fsid: this.fsid, epoch, map: encodeToBytes(mdsMap, map, features) }));
     }
     return epoch;
   }

@@ -8,7 +8,7 @@ import { validateArgs } from './commands/args.ts';
 import { CommandRegistry, type CommandReply } from './commands/registry.ts';
 import { ConfigMonitor } from './config.ts';
 import { KvMonitor } from './kv.ts';
-import { ManualClock } from './testing.ts';
+import { fakeSession, ManualClock } from './testing.ts';
 
 function fixture() {
   const clock = new ManualClock();
@@ -43,7 +43,7 @@ function fixture() {
       f: json ? new JsonFormatter() : undefined,
       format: json ? 'json' : 'plain',
       data: encodeText(data),
-      entity: undefined,
+      session: fakeSession(),
     };
     const result = command.handler(call);
     if (!('commit' in result)) return result;

@@ -4,7 +4,7 @@ import type { StoreTransaction } from '../paxos/index.ts';
 import {
   clogType,
   dumpAddrVec,
-  EntityAddrVec,
+  type EntityAddrVec,
   type EntityName,
   type Formatter,
   formatAuthName,
@@ -17,6 +17,7 @@ import {
 import { type CommandRegistry, failure, reply } from './commands/registry.ts';
 import type { ClogLevel } from './osd/context.ts';
 import { Service, type ServiceContext } from './service.ts';
+import type { Session } from './session.ts';
 
 const CLUSTER = 'cluster';
 /** Entries that one version holds at most; a flood is committed in parts. */
@@ -244,18 +245,18 @@ export class LogMonitor extends Service {
       .filter((entry) => entry.prio >= level);
   }
 
-  /** An entry that an operator wrote with `ceph log ...`. */
-  operatorEntry(name: LogEntry['name'], rank: EntityName, addrs: EntityAddrVec, msg: string): LogEntry {
-    return {
-      name,
-      rank,
-      addrs: addrs.length > 0 ? EntityAddrVec.of(addrs.front) : EntityAddrVec.empty,
+  /** Adds to the pending change what an operator writes with `ceph log ...`. */
+  addOperatorLine(msg: string, { entity, name, addrs }: Session): void {
+    this.#pending.push({
+      name: entity,
+      rank: name,
+      addrs,
       stamp: utimeFromMs(this.context.clock.now()),
       seq: 0,
       prio: clogType.INFO,
       msg,
       channel: CLUSTER,
-    };
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Config } from '../config/index.ts';
+import type { Config, OptionSpec } from '../config/index.ts';
 import { byString, decodeFromBytes, encodeToBytes, list, plain, string, u64num } from '../encoding/index.ts';
 import type { StoreTransaction } from '../paxos/index.ts';
 import {
@@ -8,9 +8,11 @@ import {
   FLAG_MGR,
   type Formatter,
   healthStatus,
+  MGR_OPTION_TYPES,
   type MgrClient,
   type MgrMap,
   type MgrModuleInfo,
+  type MgrModuleOption,
   mgrAlwaysOnModules,
   mgrMap,
   mgrMapEmpty,
@@ -33,6 +35,8 @@ import { countMetadata, MetadataTable } from './metadata.ts';
 import { Service, type ServiceContext } from './service.ts';
 
 const COMMANDS_TABLE = 'mgr_command_descs';
+/** Of a module's option: it takes effect at once (Option::FLAG_RUNTIME). */
+const RUNTIME_FLAG = 1;
 /** Modules are what this project's manager serves; Ceph's always-on modules are Python programs that it does not run. */
 const alwaysOn: ReadonlyMap<number, readonly string[]> = new Map([[release.PACIFIC, []]]);
 
@@ -142,6 +146,22 @@ export class MgrMonitor extends Service {
     if (this.#map.available) this.#inactiveSince_ms = undefined;
     else this.#inactiveSince_ms ??= this.context.clock.now();
     this.onChanged?.();
+  }
+
+  /** The option `mgr/MODULE/NAME` as its module declares it. */
+  moduleOption(name: string): OptionSpec | undefined {
+    const match = /^mgr\/([^/]+)\/(.+)$/.exec(name);
+    if (match === null) return undefined;
+    // `mgr/MODULE/INSTANCE/NAME` is the option of one manager.
+    const last = match[2]!.slice(match[2]!.lastIndexOf('/') + 1);
+    const option = this.#map.availableModules.find((m) => m.name === match[1])?.moduleOptions.get(last);
+    return option === undefined ? undefined : moduleOptionSpec(name, option);
+  }
+
+  *moduleOptionNames(): Iterable<string> {
+    for (const module of this.#map.availableModules) {
+      for (const name of module.moduleOptions.keys()) yield `mgr/${module.name}/${name}`;
+    }
   }
 
   /** A manager reports. The caller has checked its right to, and that the pending change may be added to. */
@@ -505,4 +525,21 @@ function sameModules(a: readonly MgrModuleInfo[], b: readonly MgrModuleInfo[]): 
 
 function sameClients(a: readonly MgrClient[], b: readonly MgrClient[]): boolean {
   return a.length === b.length && a.every((c, i) => c.name === b[i]!.name && c.addrs.equals(b[i]!.addrs));
+}
+
+function moduleOptionSpec(name: string, option: MgrModuleOption): OptionSpec {
+  const bound = (text: string): number | undefined => (text === '' ? undefined : Number(text));
+  return {
+    name,
+    type: (MGR_OPTION_TYPES[option.type] ?? 'str') as OptionSpec['type'],
+    level: (['basic', 'advanced', 'dev'] as const)[option.level] ?? 'unknown',
+    default: option.defaultValue,
+    daemonDefault: undefined,
+    min: bound(option.min),
+    max: bound(option.max),
+    enumValues: option.enumAllowed,
+    flags: [],
+    services: ['mgr'],
+    runtime: (option.flags & RUNTIME_FLAG) !== 0,
+  };
 }

@@ -9,7 +9,7 @@ import {
   type TimerHandle,
 } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
-import { DecodeError, decodeFromBytes, encodeText, encodeToBytes } from '../encoding/index.ts';
+import { DecodeError, decodeFromBytes, decodeText, encodeText, encodeToBytes } from '../encoding/index.ts';
 import { MMgrDigest } from '../messages/index.ts';
 import { type Connection, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
 import { MonStore, SingleCommitLog, StoreTransaction } from '../paxos/index.ts';
@@ -17,6 +17,7 @@ import {
   CEPH_VERSION_COMMIT,
   CEPH_VERSION_SHORT,
   CEPH_VERSION_TEXT,
+  type CommandSpec,
   EntityAddrVec,
   entityType,
   type MonMap,
@@ -24,8 +25,9 @@ import {
   monMap,
   release,
   utimeToMs,
+  uuidFromBytes,
 } from '../types/index.ts';
-import { AdminCommands } from './admin.ts';
+import { AdminCommands, type AdminReply } from './admin.ts';
 import { AuthMonitor } from './auth.ts';
 import { CommandRunner } from './command-runner.ts';
 import { CommandRegistry } from './commands/registry.ts';
@@ -71,10 +73,15 @@ export interface MonitorOptions {
   readonly keyring: KeyRing;
   /** What this daemon tells of its host: arch, kernel, ... */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Commands that every daemon has (`ceph tell mon.a config show`), for those that the monitor does not serve itself. */
+  readonly commonCommand?: (
+    command: Readonly<Record<string, unknown>>,
+    own: readonly CommandSpec[],
+  ) => AdminReply | Promise<AdminReply>;
   /** Appends text to a cluster log file. */
   writeClusterLog(path: string, text: string): void;
-  /** Bytes of the file system that holds the store. */
-  statfs(): { readonly total: number; readonly free: number } | undefined;
+  /** Bytes of the file system that holds the store; `used` is what the store itself takes. */
+  statfs(): { readonly total: number; readonly free: number; readonly used?: number } | undefined;
 }
 
 /** Makes the store of a new monitor. The first start turns what is written here into the cluster's first maps. */
@@ -195,7 +202,7 @@ export class Monitor {
       this.health,
       this.fs,
     ];
-    this.#registry = new AuthRegistry(config, entityType.MON);
+    this.#registry = new AuthRegistry(entityType.MON, config);
     this.serverAuth = new MonServerAuth({
       registry: this.#registry,
       keys: this.auth.keyServer,
@@ -328,6 +335,12 @@ export class Monitor {
     ]);
   }
 
+  /** Random id of the cluster for reports that should not tell its fsid. */
+  get fingerprint(): string {
+    const bytes = this.store.get(TABLE, 'cluster_fingerprint');
+    return bytes === undefined ? '' : decodeText(bytes);
+  }
+
   get version(): { readonly text: string; readonly short: string; readonly commit: string } {
     return { text: CEPH_VERSION_TEXT, short: CEPH_VERSION_SHORT, commit: CEPH_VERSION_COMMIT };
   }
@@ -340,6 +353,7 @@ export class Monitor {
     if (this.commitLog.lastCommitted === 0) await this.#makeCluster();
     for (const service of this.#services) service.start();
     this.osd.fsid = this.fsid;
+    this.fs.fsid = this.fsid;
     // As a monitor alone that has just won an election: the next odd number.
     const t = new StoreTransaction();
     t.putNumber(TABLE, 'election_epoch', Math.floor(this.electionEpoch / 2) * 2 + 3);
@@ -379,6 +393,7 @@ export class Monitor {
     const t = new StoreTransaction();
     for (const service of this.#services) service.bootstrap(t);
     for (const key of ['monmap', 'keyring']) t.erase(MKFS_TABLE, key);
+    t.put(TABLE, 'cluster_fingerprint', encodeText(newUuid(this.options.entropy)));
     this.commitLog.pending().append(t);
     return new Promise((resolve) => this.commitLog.propose(resolve));
   }
@@ -390,6 +405,13 @@ export class Monitor {
     for (const service of this.#services) service.stop();
     this.commitLog.stop();
     this.#sessions.clear();
+  }
+
+  /** A command to this very monitor: `ceph tell mon.a ...` and the admin socket. */
+  async adminCommand(command: Readonly<Record<string, unknown>>): Promise<AdminReply> {
+    const own = this.admin.run(command);
+    if (own !== undefined) return own;
+    return this.options.commonCommand?.(command, this.admin.specs) ?? this.admin.unknown(String(command.prefix));
   }
 
   #scheduleTick(): void {
@@ -484,7 +506,7 @@ export class Monitor {
   }
 
   #minimalConf(): string {
-    const hosts = this.monmap.map.ranks.map((name) => {
+    const hosts = this.monmap.map.ranks.map((name: string) => {
       const addrs = this.monmap.map.mon(name)!.addrs;
       return addrs.length === 1 ? `[${addrs}]` : addrs.toString();
     });
@@ -527,4 +549,12 @@ function readCaps(caps: Uint8Array): MonCap {
   } catch {
     return MonCap.none;
   }
+}
+
+/** A random (version 4) uuid. */
+function newUuid(entropy: Entropy): string {
+  const b = entropy.bytes(16);
+  b[6] = (b[6]! & 0x0f) | 0x40;
+  b[8] = (b[8]! & 0x3f) | 0x80;
+  return uuidFromBytes(b);
 }

@@ -1,6 +1,18 @@
 import type { CommandArgs, MonCap } from '../auth/index.ts';
 import type { Connection } from '../msgr/index.ts';
-import type { AuthName, EntityAddrVec, EntityName } from '../types/index.ts';
+import {
+  type AuthName,
+  addrTypeName,
+  dumpAddrVec,
+  type EntityAddrVec,
+  type EntityName,
+  entityTypeName,
+  type Formatter,
+  formatAuthName,
+  formatEntityName,
+  releaseFromFeatures,
+  releaseName,
+} from '../types/index.ts';
 
 /** A standing or one-time wish for versions of a map. */
 export interface Subscription {
@@ -67,5 +79,31 @@ export class Session {
       write: access.includes('w'),
       exec: access.includes('x'),
     });
+  }
+
+  /** The fields of `ceph tell mon.a sessions`. */
+  dump(f: Formatter): void {
+    const { front } = this.addrs;
+    f.string('name', formatEntityName(this.name));
+    f.string('entity_name', formatAuthName(this.entity));
+    dumpAddrVec(f, 'addrs', this.addrs);
+    f.openObject('socket_addr');
+    f.string('type', addrTypeName(front.type));
+    f.string('addr', front.sockaddrText);
+    f.int('nonce', front.nonce);
+    f.close();
+    f.string('con_type', entityTypeName(this.name.type));
+    f.int('con_features', this.features);
+    f.string('con_features_hex', this.features.toString(16));
+    f.string('con_features_release', releaseName(releaseFromFeatures(this.features)));
+    f.bool('open', true);
+    f.openObject('caps');
+    f.string('text', this.caps.toString());
+    f.close();
+    f.bool('authenticated', true);
+    f.int('global_id', this.globalId);
+    f.string('global_id_status', 'new_ok');
+    f.int('osd_epoch', this.osdEpoch);
+    f.string('remote_host', this.hostname);
   }
 }

@@ -1,20 +1,8 @@
-import { formatG } from '../types/index.ts';
+import { formatTimespan } from '../types/index.ts';
 
 /** A span as `ceph -s` prints ages: `12s`, `5m`, `3h`, `2d`. Takes milliseconds. */
 export function formatSpan(span_ms: number): string {
-  if (span_ms < 2000) return `${formatG(Math.fround(Math.max(0, span_ms) / 1000))}s`;
-  const seconds = Math.floor(span_ms / 1000);
-  if (seconds < 120) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return `${minutes}m`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours}h`;
-  const days = Math.floor(hours / 24);
-  if (days < 14) return `${days}d`;
-  const weeks = Math.floor(days / 7);
-  if (weeks < 12) return `${weeks}w`;
-  const months = Math.floor(days / 30);
-  return months < 24 ? `${months}M` : `${Math.floor(days / 365)}y`;
+  return formatTimespan(Math.max(0, span_ms) / 1000);
 }
 
 const unitSeconds = new Map([

@@ -1,6 +1,7 @@
 import { type ErrnoError, type ErrnoName, errno, InvariantError } from '../../base/index.ts';
-import type { AuthName, Formatter } from '../../types/index.ts';
+import type { Formatter } from '../../types/index.ts';
 import type { Service } from '../service.ts';
+import type { Session } from '../session.ts';
 import type { CommandArgs } from './args.ts';
 import type { CommandSpec } from './spec.ts';
 import { monCommands } from './table.ts';
@@ -14,8 +15,8 @@ export interface CommandCall {
   readonly format: string;
   /** What came with `-i`. */
   readonly data: Uint8Array;
-  /** Who asks; undefined for the admin socket. */
-  readonly entity: AuthName | undefined;
+  /** Whose command it is. */
+  readonly session: Session;
 }
 
 /** What goes back: 0 or a negative errno, the status line (stderr) and the output (stdout). */
@@ -42,6 +43,15 @@ export function reply(out: Uint8Array | string, status = ''): CommandReply {
   return { rc: 0, status, out };
 }
 
+/** Text as Ceph's replies have it that were written line by line: no empty lines, and an end of line at the end. */
+export function asLines(text: string): string {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
 /** Success with a status line only. */
 export function done(status: string): CommandReply {
   return { rc: 0, status, out: '' };
@@ -61,7 +71,7 @@ export function errorText(error: ErrnoError): string {
   return error.message.slice(error.errnoName.length + 2);
 }
 
-/** Output through the formatter asked for, or JSON (`json-pretty`) where plain has no form of its own. */
+/** A command with who serves it. */
 export interface RegisteredCommand {
   readonly specs: readonly CommandSpec[];
   readonly handler: CommandHandler;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/index.ts';
 import type { Config } from '../../config/index.ts';
-import type { AuthName, OSDMap, OSDMapIncremental, OsdXinfo } from '../../types/index.ts';
+import type { OSDMap, OSDMapIncremental, OsdXinfo } from '../../types/index.ts';
 
 /** What the commands ask of a CRUSH map. */
 export interface CrushView {
@@ -46,9 +46,4 @@ export function pendingXinfo(context: OsdContext, osd: number): OsdXinfo {
 export function flipState(context: OsdContext, osd: number, bits: number): void {
   const { newState } = context.pending;
   newState.set(osd, (newState.get(osd) ?? 0) ^ bits);
-}
-
-/** `client.admin`, or what stands for the admin socket. */
-export function entityText(entity: AuthName | undefined, format: (name: AuthName) => string): string {
-  return entity === undefined ? 'admin socket' : format(entity);
 }

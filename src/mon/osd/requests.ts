@@ -532,8 +532,8 @@ export class OsdRequests {
     if (caps === undefined || caps === '' || name === undefined || info === undefined) return false;
     try {
       return OsdCap.parse(caps).isCapable({
-        poolName: name,
-        namespace: '',
+        pool: name,
+        nspace: '',
         applications: info.applicationMetadata,
         object: '',
         read: false,

@@ -77,7 +77,7 @@ function changeOne(
       if (map.isOut(id)) return { changed: false, status: `osd.${id} is already out. ` };
       pending.newWeight.set(id, OSD_OUT);
       pending.newXinfo.set(id, { ...pendingXinfo(context, id), oldWeight: weight });
-      const who = call.entity === undefined ? 'admin socket' : formatAuthName(call.entity);
+      const who = formatAuthName(call.session.entity);
       const down_s = Math.floor((context.clock.now() - utimeToMs(map.osdXinfo[id]?.downStamp ?? utimeZero)) / 1000);
       const how = map.isUp(id) ? ', while it was still marked up' : `, after it was down for ${down_s} seconds`;
       context.clog('info', `Client ${who} marked osd.${id} out${how}`);

@@ -1,0 +1,69 @@
+import { formatBytes, healthStatus } from '../types/index.ts';
+import type { HealthChecks } from './health.ts';
+import type { Monitor } from './monitor.ts';
+
+/** What is wrong with the monitors themselves: their disks, and options that weaken the cluster. */
+export function monitorChecks(mon: Monitor): HealthChecks {
+  const checks: HealthChecks = new Map();
+  const { config, id } = mon;
+  const raise = (code: string, severity: number, summary: string, detail: string): void => {
+    checks.set(code, { severity, summary, detail: [detail], count: 1 });
+  };
+  const disk = mon.options.statfs();
+  if (disk !== undefined && disk.total > 0) {
+    const percent = Math.floor((disk.free / disk.total) * 100);
+    const text = `mon.${id} has ${percent}% avail`;
+    if (percent <= config.num('mon_data_avail_crit')) {
+      raise('MON_DISK_CRIT', healthStatus.ERR, `mon ${id} is very low on available space`, text);
+    } else if (percent <= config.num('mon_data_avail_warn')) {
+      raise('MON_DISK_LOW', healthStatus.WARN, `mon ${id} is low on available space`, text);
+    }
+  }
+  const limit = config.num('mon_data_size_warn');
+  if (disk?.used !== undefined && disk.used >= limit) {
+    const detail = `mon.${id} is ${formatBytes(disk.used)} >= mon_data_size_warn (${formatBytes(limit)})`;
+    raise('MON_DISK_BIG', healthStatus.WARN, `mon ${id} is using a lot of disk space`, detail);
+  }
+  if (config.bool('mon_warn_on_osd_down_out_interval_zero') && config.num('mon_osd_down_out_interval') === 0) {
+    raise(
+      'OSD_NO_DOWN_OUT_INTERVAL',
+      healthStatus.WARN,
+      `mon ${id} has mon_osd_down_out_interval set to 0`,
+      `mon.${id} has mon_osd_down_out_interval set to 0`,
+    );
+  }
+  if (
+    config.bool('mon_warn_on_insecure_global_id_reclaim_allowed') &&
+    config.bool('auth_allow_insecure_global_id_reclaim')
+  ) {
+    raise(
+      'AUTH_INSECURE_GLOBAL_ID_RECLAIM_ALLOWED',
+      healthStatus.WARN,
+      `mon ${id} is allowing insecure global_id reclaim`,
+      `mon.${id} has auth_allow_insecure_global_id_reclaim set to true`,
+    );
+  }
+  const { map } = mon.monmap;
+  if (map.size > 1) {
+    // A monitor alone commits without the others; they are there in the map only.
+    const others = map.ranks.filter((name) => name !== id);
+    const detail = others.map((name) => {
+      const { addrs } = map.mon(name)!;
+      return `mon.${name} (rank ${map.rankOf(name)}) addr ${addrs} is down (out of quorum)`;
+    });
+    const summary = `${others.length}/${map.size} mons down, quorum ${id}`;
+    checks.set('MON_DOWN', { severity: healthStatus.WARN, summary, detail, count: others.length });
+  }
+  if (config.bool('mon_warn_on_msgr2_not_enabled') && config.bool('ms_bind_msgr2')) {
+    const old = [...map.mons.values()].filter((info) => !info.addrs.addrs.some((a) => a.type === 2));
+    if (old.length > 0) {
+      checks.set('MON_MSGR2_NOT_ENABLED', {
+        severity: healthStatus.WARN,
+        summary: `${old.length} monitors have not enabled msgr2`,
+        detail: old.map((info) => `mon.${info.name} is not bound to a msgr2 port, only ${info.addrs}`),
+        count: old.length,
+      });
+    }
+  }
+  return checks;
+}

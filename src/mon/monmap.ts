@@ -1,0 +1,214 @@
+import { decodeFromBytes, encodeToBytes } from '../encoding/index.ts';
+import type { StoreTransaction } from '../paxos/index.ts';
+import {
+  dumpMonMap,
+  EntityAddrVec,
+  type Formatter,
+  MON_FEATURES_PERSISTENT,
+  MON_FEATURES_SUPPORTED,
+  MonMap,
+  monFeatureNames,
+  monMap,
+  monMapSummary,
+  printMonMap,
+  release,
+  releaseName,
+  utimeFromMs,
+} from '../types/index.ts';
+import {
+  type CommandCall,
+  type CommandRegistry,
+  type CommandResult,
+  committing,
+  done,
+  failure,
+  reply,
+} from './commands/registry.ts';
+import type { Monitor } from './monitor.ts';
+import { Service, type ServiceContext } from './service.ts';
+
+/** Which monitors there are, and where. */
+export class MonmapMonitor extends Service {
+  #map: MonMap;
+  #pending: MonMap;
+  onChanged: (() => void) | undefined;
+
+  /** `seed`: the map that the store was made with; undefined once the first version is committed. */
+  constructor(context: ServiceContext, seed: MonMap | undefined) {
+    super('monmap', context);
+    this.#map = seed ?? new MonMap();
+    this.#pending = this.#map;
+  }
+
+  get map(): MonMap {
+    return this.#map;
+  }
+
+  protected override createInitial(): void {
+    this.#pending = this.#map.with({
+      epoch: 1,
+      persistentFeatures: MON_FEATURES_PERSISTENT,
+      minMonRelease: release.PACIFIC,
+    });
+  }
+
+  protected override createPending(): void {
+    this.#pending = this.#map.with({
+      epoch: this.#map.epoch + 1,
+      lastChanged: utimeFromMs(this.context.clock.now()),
+      removedRanks: [],
+    });
+  }
+
+  protected override encodePending(t: StoreTransaction): void {
+    this.putVersion(t, this.#pending.epoch, encodeToBytes(monMap, this.#pending));
+    this.putLastCommitted(t, this.#pending.epoch);
+  }
+
+  protected override updateFromCommitted(): void {
+    const bytes = this.getVersion(this.version);
+    if (bytes === undefined) return;
+    this.#map = decodeFromBytes(monMap, bytes);
+    this.onChanged?.();
+  }
+
+  #at(epoch: number): MonMap | undefined {
+    if (epoch === 0 || epoch === this.#map.epoch) return this.#map;
+    const bytes = this.getVersion(epoch);
+    return bytes === undefined ? undefined : decodeFromBytes(monMap, bytes);
+  }
+
+  registerCommands(commands: CommandRegistry, mon: Monitor): void {
+    commands.read('mon stat', ({ f }) => this.#stat(f, mon));
+    commands.read('mon dump', (call) => this.#dump(call, mon));
+    commands.read('mon getmap', ({ args }) => {
+      const epoch = args.numOr('epoch', 0);
+      const map = this.#at(epoch);
+      if (map === undefined) return failure('ENOENT', `there is no map for epoch ${epoch}`);
+      return reply(encodeToBytes(monMap, map), `got monmap epoch ${map.epoch}`);
+    });
+    commands.read('mon feature ls', ({ args, f }) => this.#features(f, args.optionalStr('with_value') !== undefined));
+    // One monitor commits alone; one more in the map would be one that never takes part.
+    commands.read('mon add', () =>
+      failure('EOPNOTSUPP', 'monitors cannot be added yet: this cluster runs with a single monitor'),
+    );
+    for (const prefix of ['mon rm', 'mon remove']) {
+      commands.write(prefix, this, ({ args }) => {
+        const name = args.str('name');
+        if (this.#map.mon(name) === undefined) {
+          return done(`mon.${name} does not exist or has already been removed`);
+        }
+        if (this.#map.size === 1) return failure('EINVAL', `error: refusing removal of last monitor ${name}`);
+        if (name === mon.id) return failure('EBUSY', `mon.${name} is the one that runs`);
+        this.#pending = this.#pending.withoutMon(name);
+        const { size } = this.#pending;
+        return committing(`removing mon.${name} at ${this.#map.mon(name)!.addrs}, there will be ${size} monitors`);
+      });
+    }
+    commands.write('mon set-rank', this, ({ args }) => {
+      const name = args.str('name');
+      const old = this.#map.rankOf(name);
+      if (old < 0) return failure('ENOENT', `mon.${name} does not exist`);
+      const ranks = this.#map.ranks.filter((other) => other !== name);
+      ranks.splice(Math.max(0, args.num('rank')), 0, name);
+      if (name === mon.id && ranks.indexOf(name) !== old) {
+        return failure('EOPNOTSUPP', 'the rank of a running monitor cannot be changed yet');
+      }
+      this.#pending = this.#pending.with({ ranks });
+      return committing('');
+    });
+    commands.write('mon set-weight', this, ({ args }) => {
+      const name = args.str('name');
+      const info = this.#map.mon(name);
+      if (info === undefined) return failure('ENOENT', `mon.${name} does not exist`);
+      const mons = new Map(this.#pending.mons).set(name, { ...info, weight: args.num('weight') });
+      this.#pending = this.#pending.with({ mons });
+      return committing('');
+    });
+    commands.write('mon set-addrs', this, ({ args }) => {
+      const name = args.str('name');
+      const info = this.#map.mon(name);
+      if (info === undefined) return failure('ENOENT', `mon.${name} does not exist`);
+      const text = args.str('addrs');
+      const addrs = EntityAddrVec.parse(text);
+      if (addrs === undefined || addrs.isEmpty) return failure('EINVAL', `failed to parse addrs '${text}'`);
+      if (name === mon.id && !addrs.equals(info.addrs)) {
+        return failure('EOPNOTSUPP', 'the addresses of a running monitor cannot be changed yet');
+      }
+      const mons = new Map(this.#pending.mons).set(name, { ...info, addrs });
+      this.#pending = this.#pending.with({ mons });
+      return committing('');
+    });
+  }
+
+  #stat(f: Formatter | undefined, mon: Monitor): CommandResult {
+    const map = this.#map;
+    if (f === undefined) {
+      const removed = map.removedRanks.join(',');
+      const quorum = `election epoch ${mon.electionEpoch}, leader ${mon.rank} ${mon.id}, quorum ${mon.rank} ${mon.id}`;
+      return reply(`${monMapSummary(map)} removed_ranks: {${removed}}, ${quorum}`);
+    }
+    f.openObject('monmap');
+    dumpSummary(map, f);
+    f.string('leader', mon.id);
+    f.openArray('quorum');
+    f.openObject('mon');
+    f.int('rank', mon.rank);
+    f.string('name', mon.id);
+    f.close();
+    f.close();
+    f.close();
+    return reply(f.flush());
+  }
+
+  #dump({ args, f }: CommandCall, mon: Monitor): CommandResult {
+    const epoch = args.numOr('epoch', 0);
+    const map = this.#at(epoch);
+    if (map === undefined) return failure('ENOENT', `there is no map for epoch ${epoch}`);
+    const status = `dumped monmap epoch ${map.epoch}`;
+    if (f === undefined) return reply(printMonMap(map), status);
+    f.openObject('monmap');
+    dumpMonMap(map, f);
+    f.openArray('quorum');
+    f.int('mon', mon.rank);
+    f.close();
+    f.close();
+    return reply(f.flush(), status);
+  }
+
+  #features(f: Formatter | undefined, withValue: boolean): CommandResult {
+    const { persistentFeatures, optionalFeatures, epoch } = this.#map;
+    const required = persistentFeatures | optionalFeatures;
+    if (f === undefined) {
+      const text = (features: bigint): string => `[${monFeatureNames(features, withValue).join(',')}]`;
+      return reply(
+        `all features\n\tsupported: ${text(MON_FEATURES_SUPPORTED)}\n\tpersistent: ${text(MON_FEATURES_PERSISTENT)}\n` +
+          `on current monmap (epoch ${epoch})\n\tpersistent: ${text(persistentFeatures)}\n\trequired: ${text(required)}\n`,
+      );
+    }
+    const dump = (name: string, features: bigint): void => {
+      f.openArray(name);
+      for (const feature of monFeatureNames(features, withValue)) f.string('feature', feature);
+      f.close();
+    };
+    f.openObject('features');
+    f.openObject('all');
+    dump('supported', MON_FEATURES_SUPPORTED);
+    dump('persistent', MON_FEATURES_PERSISTENT);
+    f.close();
+    f.openObject('monmap');
+    dump('persistent', persistentFeatures);
+    dump('optional', optionalFeatures);
+    dump('required', required);
+    f.close();
+    f.close();
+    return reply(f.flush());
+  }
+}
+
+/** What the status shows of the map. */
+export function dumpSummary(map: MonMap, f: Formatter): void {
+  f.int('epoch', map.epoch);
+  f.string('min_mon_release_name', releaseName(map.minMonRelease));
+  f.int('num_mons', map.size);
+}
