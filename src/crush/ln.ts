@@ -52,16 +52,19 @@ const numbers = (text: string): number[] => text.split(' ').map((word) => Number
 function build(): Float64Array {
   const coarse = numbers(COARSE);
   const fine = numbers(FINE);
+  // ceil(2^55 / (128 + k)), in two halves of 24 bits so that products with 17 bits stay exact.
+  const reciprocals = coarse.map((_, k) => (2n ** 55n + BigInt(127 + k)) / BigInt(128 + k));
+  const high = reciprocals.map((r) => Number(r >> 24n));
+  const low = reciprocals.map((r) => Number(r & 0xffffffn));
   const table = new Float64Array(0x10000);
   for (let u = 0; u < 0x10000; u++) {
     // Normalized to 16 or 17 bits: x = (u + 1) << shift, with x in [2^15, 2^16].
     const shift = Math.max(0, Math.clz32(u + 1) - 16);
     const x = (u + 1) * 2 ** shift;
     const k = (x >> 8) - 128;
-    // x * ceil(2^55 / (128 + k)) / 2^48: its low byte says how far x lies above the coarse step.
-    const reciprocal = (2n ** 55n + BigInt(127 + k)) / BigInt(128 + k);
-    const offset = Number((BigInt(x) * reciprocal) >> 48n) & 0xff;
-    table[u] = (15 - shift) * 2 ** 44 + Math.floor((coarse[k]! + fine[offset]!) / 16) - 2 ** 48;
+    // x * reciprocal / 2^48: its low byte says how far x lies above the coarse step.
+    const product = Math.floor((x * high[k]! + Math.floor((x * low[k]!) / 2 ** 24)) / 2 ** 24);
+    table[u] = (15 - shift) * 2 ** 44 + Math.floor((coarse[k]! + fine[product % 256]!) / 16) - 2 ** 48;
   }
   return table;
 }

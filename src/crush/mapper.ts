@@ -21,6 +21,9 @@ const ITEM_UNDEF = 0x7ffffffe;
 /** Draws that one mapping may take (a few seconds' worth): more is a rule or a map that was made to never end. */
 const DRAWS_MAX = 20_000_000;
 
+/** Making the kernel takes some 30 ms once, as long as the plain form takes for these mappings of a middling map. */
+const PLAIN_MAPPINGS = 2000;
+
 /** Weights of devices, 16.16: 0x10000 is in, 0 is out, between: in for that part of the inputs. Devices beyond its end are out. */
 export type DeviceWeights = ArrayLike<number>;
 
@@ -38,6 +41,8 @@ export class Mapper {
   readonly #nodes: (BucketNode | undefined)[];
   readonly #overlays = new Map<number, LoadedOverlays>();
   /** The straw2 kernel, and where this map's data lies in it; without, the plain form draws. */
+  #plain: boolean;
+  #mappings = 0;
   #arena: Straw2Arena | undefined;
   #kernel: ChooseKernel | undefined;
   #region: Region | undefined;
@@ -68,8 +73,7 @@ export class Mapper {
   constructor(map: CrushMap, plain = false) {
     this.#map = map;
     this.#nodes = buildNodes(map);
-    this.#arena = plain ? undefined : (straw2Arena() ?? undefined);
-    this.#kernel = this.#arena?.choose;
+    this.#plain = plain;
     this.#maxDevices = map.maxDevices;
     this.#rules = [...map.rules];
   }
@@ -170,7 +174,7 @@ export class Mapper {
   #load(key: number): void {
     const set = this.#map.chooseArgs.size === 0 ? undefined : this.#overlaysFor(key);
     this.#overlay = set?.overlays;
-    const arena = this.#arena;
+    const arena = this.#plain ? undefined : (this.#arena ?? this.#findArena());
     if (arena === undefined || (arena.holds(this.#region) && (set === undefined || arena.holds(set.region)))) return;
     // Room for the second may be made by giving up the first: then both are loaded anew.
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -188,8 +192,16 @@ export class Mapper {
       if (arena.holds(this.#region)) return;
     }
     // Too large a map for the kernel's memory.
-    this.#arena = undefined;
+    this.#plain = true;
     this.#kernel = undefined;
+  }
+
+  #findArena(): Straw2Arena | undefined {
+    const arena = straw2Arena(++this.#mappings > PLAIN_MAPPINGS);
+    if (arena === null) this.#plain = true;
+    this.#arena = arena ?? undefined;
+    this.#kernel = this.#arena?.choose;
+    return this.#arena;
   }
 
   #overlaysFor(key: number): LoadedOverlays | undefined {

@@ -1,7 +1,7 @@
 import { type Bucket, bucketAlg, itemWeightAt } from './bucket.ts';
 import { HASH_RJENKINS1 } from './hash.ts';
 import type { ChooseArg, CrushMap } from './map.ts';
-import { padded, type Straw2Arena } from './straw2-wasm.ts';
+import { EQUAL_WEIGHT_MAX, padded, type Straw2Arena } from './straw2-wasm.ts';
 
 /** A bucket laid out for the mapper: typed arrays, and its items' types looked up beforehand. */
 export class BucketNode {
@@ -116,11 +116,19 @@ export function loadNodes(nodes: readonly (BucketNode | undefined)[], arena: Str
   for (const node of nodes) {
     if (node === undefined || !suitsKernel(node, node.weights)) continue;
     arena.writeIds(at, node.items);
-    arena.writeWeights(at + 4 * padded(node.size), node.weights);
     node.idsAt = at;
-    node.weightsAt = at + 4 * padded(node.size);
-    at += 12 * padded(node.size);
+    at += 4 * padded(node.size);
+    node.weightsAt = placeWeights(arena, at, node.weights);
+    at += 8 * padded(node.size);
   }
+}
+
+/** Gives where the weights are: 0 says that they are all equal, and that is all the kernel needs to know. */
+function placeWeights(arena: Straw2Arena, at: number, weights: Float64Array): number {
+  const first = weights[0] ?? 0;
+  if (first > 0 && first <= EQUAL_WEIGHT_MAX && weights.every((weight) => weight === first)) return 0;
+  arena.writeWeights(at, weights);
+  return at;
 }
 
 export function overlaysLength(nodes: readonly (BucketNode | undefined)[], overlays: ChooseOverlays): number {
@@ -147,9 +155,9 @@ export function loadOverlays(
     overlay.idsAt = at;
     at += 4 * padded(node.size);
     overlay.weightsAt = sets.map((weights) => {
-      arena.writeWeights(at, weights);
+      const place = placeWeights(arena, at, weights);
       at += 8 * padded(node.size);
-      return at - 8 * padded(node.size);
+      return place;
     });
   });
 }

@@ -6,11 +6,19 @@ import { lnTable } from './ln.ts';
  *
  *   choose(ids, weights, size, x, r) -> index
  *
- * over one memory: the table of logarithms at 0, then the ids (i32) and weights (f64, 0 for none) of buckets, padded to multiples of eight so that
- * whole registers can be read. A weight of 0 never wins: ln > best * 0 is false for every best.
+ * over one memory: the table of logarithms at 0, their ranks, then the ids (i32) and weights (f64, 0 for none) of buckets, padded to multiples of
+ * eight so that whole registers can be read. A weight of 0 never wins: ln > best * 0 is false for every best.
+ *
+ * Where all weights are equal (weights = 0 says so) the longest straw is the greatest logarithm, and its rank among the values of the table is
+ * enough: a quarter of the table, and no branch to mispredict. That holds as long as different logarithms make different quotients, which the least
+ * gap of the table guarantees for weights up to {@link EQUAL_WEIGHT_MAX}. Padding then repeats the first id, which cannot beat itself.
  */
 
-const TABLE_BYTES = 0x10000 * 8;
+/** Least difference of two values of the table, 56128037, which is 856 as a weight. */
+export const EQUAL_WEIGHT_MAX = 56_128_037;
+
+const RANKS_AT = 0x10000 * 8;
+const TABLE_BYTES = RANKS_AT + 0x10000 * 2;
 const PAGE = 0x10000;
 /** Items' data kept at one time (4 MiB is 300,000 items); what does not fit evicts the rest. */
 const DATA_BYTES = 4 * 1024 * 1024;
@@ -50,6 +58,7 @@ export class Straw2Arena {
     this.#i32 = new Int32Array(memory.buffer);
     this.#f64 = new Float64Array(memory.buffer);
     this.#f64.set(lnTable);
+    new Uint16Array(memory.buffer).set(lnRanks(), RANKS_AT / 2);
   }
 
   holds(region: Region | undefined): region is Region {
@@ -69,7 +78,7 @@ export class Straw2Arena {
   }
 
   writeIds(at: number, ids: Int32Array): void {
-    this.#i32.fill(0, at / 4, at / 4 + padded(ids.length));
+    this.#i32.fill(ids[0] ?? 0, at / 4, at / 4 + padded(ids.length));
     this.#i32.set(ids, at / 4);
   }
 
@@ -79,14 +88,34 @@ export class Straw2Arena {
   }
 }
 
+/** For every entry of the table the number of different values below it. */
+function lnRanks(): Uint16Array {
+  const values = lnTable.slice().sort();
+  let count = 0;
+  for (const value of values) if (count === 0 || value !== values[count - 1]) values[count++] = value;
+  const ranks = new Uint16Array(lnTable.length);
+  for (let u = 0; u < ranks.length; u++) {
+    const value = lnTable[u]!;
+    let low = 0;
+    let high = count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (values[middle]! < value) low = middle + 1;
+      else high = middle;
+    }
+    ranks[u] = low;
+  }
+  return ranks;
+}
+
 /** Places that `size` items take. */
 export const padded = (size: number): number => (size + 7) & ~7;
 
 let arena: Straw2Arena | null | undefined;
 
-/** The arena, or null where WebAssembly (or its SIMD) is not to be had. */
-export function straw2Arena(): Straw2Arena | null {
-  if (arena === undefined) {
+/** The arena, or null where WebAssembly (or its SIMD) is not to be had; undefined where it was not made yet and `make` is not set. */
+export function straw2Arena(make: boolean): Straw2Arena | null | undefined {
+  if (arena === undefined && make) {
     const wasm = (globalThis as { readonly WebAssembly?: WasmNamespace }).WebAssembly;
     const bytes = assemble();
     try {
@@ -134,9 +163,13 @@ const set = (local: number): number[] => [0x21, ...leb(local)];
 const i32 = (n: number): number[] => [0x41, ...sleb(n)];
 const simd = (op: number): number[] => [0xfd, ...leb(op)];
 const f64Load = (offset: number): number[] => [0x2b, 3, ...leb(offset)];
+const u16Load = (offset: number): number[] => [0x2f, 1, ...leb(offset)];
 const ADD = 0x6a;
 const XOR = 0x73;
 const LT_S = 0x48;
+const GT_S = 0x4a;
+const SELECT = 0x1b;
+const RETURN = 0x0f;
 const F64_GT = 0x64;
 const F64_MUL = 0xa2;
 const F64_DIV = 0xa3;
@@ -151,9 +184,11 @@ const vLoad = (offset: number): number[] => [...simd(0x00), 4, ...leb(offset)];
 const extract = (lane: number): number[] => [...simd(0x1b), lane];
 
 // Parameters and locals.
-const [IDS, WEIGHTS, SIZE, X, R, AT, HIGH, BEST, LN, W, SEED] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
-/** Six variables of the hash in each of two lanes, from this local on. */
-const VARIABLES = 11;
+const [IDS, WEIGHTS, SIZE, X, R, AT, HIGH, RANK, BEST_RANK, BEST, LN, W, SEED] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+];
+/** Six variables of the hash in each of two registers, from this local on. */
+const VARIABLES = 13;
 const NAMES = 'abcpqh';
 const variable = (name: string, lane: number): number => VARIABLES + lane * NAMES.length + NAMES.indexOf(name);
 
@@ -203,6 +238,22 @@ function compare(lanes: readonly number[]): number[] {
   return code;
 }
 
+/** As {@link compare}, by ranks. */
+function compareRanks(lanes: readonly number[]): number[] {
+  const code: number[] = [];
+  for (const lane of lanes) {
+    const h = variable('h', lane);
+    code.push(...get(h), ...i32(0xffff), ...SPLAT, ...V_AND, ...i32(1), ...V_SHL, ...set(h));
+    for (let i = 0; i < 4; i++) {
+      code.push(...get(h), ...extract(i), ...u16Load(RANKS_AT), ...set(RANK));
+      code.push(...get(AT), ...i32(4 * lane + i), ADD, ...get(HIGH));
+      code.push(...get(RANK), ...get(BEST_RANK), GT_S, SELECT, ...set(HIGH));
+      code.push(...get(RANK), ...get(BEST_RANK), ...get(RANK), ...get(BEST_RANK), GT_S, SELECT, ...set(BEST_RANK));
+    }
+  }
+  return code;
+}
+
 /** Moves the pointers on by `items`. */
 function advance(items: number): number[] {
   return [
@@ -212,23 +263,33 @@ function advance(items: number): number[] {
   ];
 }
 
-function assemble(): Uint8Array {
+/** Draws for all items, eight at a time and the last four or less. */
+function loop(compareLanes: (lanes: readonly number[]) => number[]): number[] {
   const both = [0, 1];
-  const code = [
-    // best = -Infinity; seed = SEED ^ x ^ r in all lanes
-    ...[0x44, 0, 0, 0, 0, 0, 0, 0xf0, 0xff, ...set(BEST)],
-    ...[...i32(1315423911), ...get(X), XOR, ...get(R), XOR, ...SPLAT, ...set(SEED)],
-    // while (at + 4 < size) eight items
+  return [
+    // while (at + 4 < size)
     ...[0x02, EMPTY_BLOCK, 0x03, EMPTY_BLOCK],
     ...[...get(AT), ...i32(4), ADD, ...get(SIZE), LT_S, 0x45, 0x0d, 1],
-    ...[...hash(both), ...compare(both), ...advance(8)],
+    ...[...hash(both), ...compareLanes(both), ...advance(8)],
     ...[0x0c, 0, 0x0b, 0x0b],
-    // if (at < size) the last four
-    ...[...get(AT), ...get(SIZE), LT_S, 0x04, EMPTY_BLOCK, ...hash([0]), ...compare([0]), 0x0b],
+    // if (at < size)
+    ...[...get(AT), ...get(SIZE), LT_S, 0x04, EMPTY_BLOCK, ...hash([0]), ...compareLanes([0]), 0x0b],
+  ];
+}
+
+function assemble(): Uint8Array {
+  const code = [
+    // best = -Infinity; bestRank = -1; seed = SEED ^ x ^ r in all lanes
+    ...[0x44, 0, 0, 0, 0, 0, 0, 0xf0, 0xff, ...set(BEST)],
+    ...[...i32(-1), ...set(BEST_RANK)],
+    ...[...i32(1315423911), ...get(X), XOR, ...get(R), XOR, ...SPLAT, ...set(SEED)],
+    // if (weights == 0)
+    ...[...get(WEIGHTS), 0x45, 0x04, EMPTY_BLOCK, ...loop(compareRanks), ...get(HIGH), RETURN, 0x0b],
+    ...loop(compare),
     ...get(HIGH),
     0x0b,
   ];
-  const locals = [4, 2, I32, 3, F64, 1, V128, 12, V128];
+  const locals = [4, 4, I32, 3, F64, 1, V128, 12, V128];
   const body = [...locals, ...code];
   const section = (id: number, content: number[]): number[] => [id, ...leb(content.length), ...content];
   const pages = (TABLE_BYTES + DATA_BYTES) / PAGE;
