@@ -1,2 +1,3 @@
-export { ClassRegistry, defaultClasses } from './classes/index.ts';
-export { Pg } from './pg/pg.ts';
+export { type ClassMethod, type ClassMethods, ClassRegistry, defaultClasses } from './classes/index.ts';
+export { OsdDaemon, type OsdDaemonOptions } from './daemon.ts';
+export { mkfs, Osd, type OsdOptions, type OsdState } from './osd.ts';

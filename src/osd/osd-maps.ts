@@ -2,24 +2,22 @@
  * The map epochs an OSD has: full and incremental, in the store's collection `meta` (objects `osdmap.N` and `inc_osdmap.N`), the newest ones decoded in memory.
  */
 import { invariant } from '../base/index.ts';
-import { type Codec, decodeFromBytes, encodeToBytes, f64, s32, since, struct, u32 } from '../encoding/index.ts';
+import { decodeFromBytes, encodeToBytes } from '../encoding/index.ts';
 import { MOSDMap, mapsRange } from '../messages/index.ts';
 import type { WireMessage } from '../msgr/index.ts';
 import { type ObjectStore, Transaction } from '../store/index.ts';
 import {
-  type CompatSet,
-  compatSet,
   decodeOSDMapIncremental,
   Ghobject,
   Hobject,
   makeCompatSet,
+  OSD_FEATURES_INCOMPAT,
   OSDMap,
+  type OsdSuperblock,
+  osdSuperblock,
   POOL_META,
-  type Utime,
   type Uuid,
-  utime,
   utimeZero,
-  uuid,
 } from '../types/index.ts';
 
 export const META_COLLECTION = 'meta';
@@ -31,70 +29,7 @@ export function metaObject(name: string): Ghobject {
 
 const SUPERBLOCK = metaObject('osd_superblock');
 
-/** OSDSuperblock: who this OSD is, and which maps it has. */
-export interface Superblock {
-  clusterFsid: Uuid;
-  whoami: number;
-  /** Last epoch that all PGs were brought to. */
-  currentEpoch: number;
-  oldestMap: number;
-  newestMap: number;
-  weight: number;
-  compat: CompatSet;
-  /** Last epoch it was up and clean in, and the one it mounted in. */
-  cleanThru: number;
-  mounted: number;
-  osdFsid: Uuid;
-  lastMapMarkedFull: number;
-  poolLastMapMarkedFull: number;
-  purgedSnapsLast: number;
-  lastPurgedSnapsScrub: Utime;
-}
-
-const superblock: Codec<Superblock> = struct(
-  'OSDSuperblock',
-  { version: 9, compat: 5 },
-  {
-    clusterFsid: uuid,
-    whoami: s32,
-    currentEpoch: u32,
-    oldestMap: u32,
-    newestMap: u32,
-    weight: f64,
-    compat: compatSet,
-    cleanThru: u32,
-    mounted: u32,
-    osdFsid: uuid,
-    lastMapMarkedFull: since(6, u32, () => 0),
-    /** Once a map of pools; always empty now. */
-    poolLastMapMarkedFull: since(7, u32, () => 0),
-    purgedSnapsLast: since(9, u32, () => 0),
-    lastPurgedSnapsScrub: since(9, utime, () => utimeZero),
-  },
-);
-
-/** Features of the on-disk layout that Ceph's OSDs of this age name in the superblock (osd/OSD.cc). */
-const INCOMPAT: readonly (readonly [number, string])[] = [
-  [1, 'initial feature set(~v.18)'],
-  [2, 'pginfo object'],
-  [3, 'object locator'],
-  [4, 'last_epoch_clean'],
-  [5, 'categories'],
-  [6, 'hobjectpool'],
-  [7, 'biginfo'],
-  [8, 'leveldbinfo'],
-  [9, 'leveldblog'],
-  [10, 'snapmapper'],
-  [11, 'sharded objects'],
-  [12, 'transaction hints'],
-  [13, 'pg meta object'],
-  [14, 'explicit missing set'],
-  [15, 'fastinfo pg attr'],
-  [16, 'deletes in missing set'],
-  [17, 'new snapmapper key structure'],
-];
-
-export function newSuperblock(clusterFsid: Uuid, osdFsid: Uuid, whoami: number): Superblock {
+export function newSuperblock(clusterFsid: Uuid, osdFsid: Uuid, whoami: number): OsdSuperblock {
   return {
     clusterFsid,
     osdFsid,
@@ -103,34 +38,33 @@ export function newSuperblock(clusterFsid: Uuid, osdFsid: Uuid, whoami: number):
     oldestMap: 0,
     newestMap: 0,
     weight: 1,
-    compat: makeCompatSet(INCOMPAT),
+    compatFeatures: makeCompatSet(OSD_FEATURES_INCOMPAT),
     cleanThru: 0,
     mounted: 0,
-    lastMapMarkedFull: 0,
-    poolLastMapMarkedFull: 0,
     purgedSnapsLast: 0,
     lastPurgedSnapsScrub: utimeZero,
+    clusterOsdmapTrimLowerBound: 0,
   };
 }
 
-export function readSuperblock(store: ObjectStore): Superblock | undefined {
+export function readSuperblock(store: ObjectStore): OsdSuperblock | undefined {
   const parts = store.readSync(META_COLLECTION, SUPERBLOCK, 0, 0);
   if (parts === undefined) return undefined;
   const whole = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-  return decodeFromBytes(superblock, whole);
+  return decodeFromBytes(osdSuperblock, whole);
 }
 
-export function writeSuperblock(t: Transaction, sb: Superblock): void {
+export function writeSuperblock(t: Transaction, sb: OsdSuperblock): void {
   t.truncate(META_COLLECTION, SUPERBLOCK, 0);
-  t.write(META_COLLECTION, SUPERBLOCK, 0, encodeToBytes(superblock, sb));
+  t.write(META_COLLECTION, SUPERBLOCK, 0, encodeToBytes(osdSuperblock, sb));
 }
 
 /** mkfs: the meta collection and the superblock. */
-export function formatMeta(store: ObjectStore, sb: Superblock, done: () => void): void {
+export function formatMeta(store: ObjectStore, sb: OsdSuperblock, done: () => void): void {
   const t = new Transaction();
   t.createCollection(META_COLLECTION, 0);
   t.touch(META_COLLECTION, SUPERBLOCK);
-  t.write(META_COLLECTION, SUPERBLOCK, 0, encodeToBytes(superblock, sb));
+  t.write(META_COLLECTION, SUPERBLOCK, 0, encodeToBytes(osdSuperblock, sb));
   store.queueTransactions(META_COLLECTION, [t], done);
 }
 

@@ -38,6 +38,9 @@ export class ClientOp {
   readonly retryAttempt: number;
   /** {@link may} bits; set by classify. */
   may = 0;
+  /** What caps must allow beside class methods. */
+  needsReadCap = false;
+  needsWriteCap = false;
   /** Class methods called, for caps. Undefined where there are none. */
   classes: { name: string; method: string; read: boolean; write: boolean; allowed: boolean }[] | undefined = undefined;
   /** Clock.monotonic() when it came, and when it began to execute. */
@@ -173,6 +176,7 @@ export function callNames(op: SubOp): { cls: string; method: string; inputAt: nu
 /** Decides what a request may do. The errno (negative) to answer at once, or 0. */
 export function classify(op: ClientOp, methods: MethodLookup, EINVAL: number, EOPNOTSUPP: number): number {
   let bits = 0;
+  let caps = 0;
   if ((op.flags & opFlag.RWORDERED) !== 0) bits |= may.ORDERED;
   for (const sub of op.ops) {
     const code = sub.code;
@@ -189,16 +193,19 @@ export function classify(op: ClientOp, methods: MethodLookup, EINVAL: number, EO
       continue;
     }
     if (code === opCode.WATCH) {
-      bits |= may.READ;
+      caps |= may.READ;
       if (sub.unionU8(16) === watchOp.PING) bits |= may.ORDERED;
-      else bits |= may.WRITE;
+      else caps |= may.WRITE;
       continue;
     }
-    if ((code & OP_MODE_WR) !== 0) bits |= may.WRITE;
-    if ((code & OP_MODE_RD) !== 0) bits |= may.READ;
+    if ((code & OP_MODE_WR) !== 0) caps |= may.WRITE;
+    if ((code & OP_MODE_RD) !== 0) caps |= may.READ;
     if ((code & OP_MODE_CACHE) !== 0) bits |= may.CACHE;
     if ((code & OP_TYPE_MASK) === OP_TYPE_PG) bits |= may.PG_OP;
   }
+  op.needsReadCap = (caps & may.READ) !== 0;
+  op.needsWriteCap = (caps & may.WRITE) !== 0;
+  bits |= caps;
   op.may = bits;
   return (bits & ~may.CLASS) === 0 ? -EINVAL : 0;
 }

@@ -86,6 +86,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   #dirtyBig = false;
   #statsDirty = false;
   deleted = false;
+  /** State at the last report. */
+  reportedState = 0n;
   #laterTimer: TimerHandle | undefined;
   mapEpoch: number;
   poolSnaps: { readonly seq: Snapid; readonly snaps: readonly Snapid[] } | undefined;
@@ -453,6 +455,11 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     Object.assign(info, message.info.copy());
     info.stats.state = state;
     this.markDirty(true);
+  }
+
+  /** Not reported for long: the manager must not take it for stale. */
+  needsReport(epoch: number): boolean {
+    return epoch > this.info.stats.reportedEpoch;
   }
 
   // --- deletion ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+/** Options of the daemon, read out of the configuration once and again when it changes. Names and defaults are Ceph's. */
+import type { Config } from '../config/index.ts';
+import type { OpLimits } from './ops/context.ts';
+import type { PgServices } from './pg/services.ts';
+
+export function opLimits(config: Config): OpLimits {
+  return {
+    objectSize: config.num('osd_max_object_size'),
+    nameLength: config.num('osd_max_object_name_len'),
+    nspaceLength: config.num('osd_max_object_namespace_len'),
+    attrNameLength: config.num('osd_max_attr_name_len'),
+    attrSize: config.num('osd_max_attr_size'),
+    omapEntries: config.num('osd_max_omap_entries_per_request'),
+    omapBytes: config.num('osd_max_omap_bytes_per_request'),
+    pgls: config.num('osd_max_pgls'),
+    writeSize: config.num('osd_max_write_size') << 20,
+    writeReply: config.num('osd_max_write_op_reply_len'),
+    watchTimeout_s: config.num('osd_client_watch_timeout'),
+    notifyTimeout_s: config.num('osd_default_notify_timeout'),
+  };
+}
+
+/** Objects that one PG recovers at a time, where osd_recovery_max_active leaves it to the kind of disk. */
+function recoveryActive(config: Config): number {
+  return config.num('osd_recovery_max_active') || config.num('osd_recovery_max_active_ssd');
+}
+
+export function pgOptions(config: Config): PgServices['pgOptions'] {
+  return {
+    forceAuthMissing: config.num('osd_force_auth_primary_missing_objects'),
+    logEntriesMin: config.num('osd_min_pg_log_entries'),
+    logEntriesMax: config.num('osd_max_pg_log_entries'),
+    logTrimMin: config.num('osd_pg_log_trim_min'),
+    logTrimMax: config.num('osd_pg_log_trim_max'),
+    dupsTracked: config.num('osd_pg_log_dups_tracked'),
+    allowBelowMinSize: config.bool('osd_allow_recovery_below_min_size'),
+    recoveryChunk: config.num('osd_recovery_max_chunk'),
+    recoveryActive: recoveryActive(config),
+    recoveryOmapEntries: config.num('osd_recovery_max_omap_entries_per_chunk'),
+    backfillScan: config.num('osd_backfill_scan_min'),
+    backoffOnDown: true,
+  };
+}
+
+export interface HeartbeatOptions {
+  readonly interval_ms: number;
+  readonly grace_ms: number;
+  readonly minPeers: number;
+  readonly minSize: number;
+}
+
+export function heartbeatOptions(config: Config): HeartbeatOptions {
+  return {
+    interval_ms: config.num('osd_heartbeat_interval') * 1000,
+    grace_ms: config.num('osd_heartbeat_grace') * 1000,
+    minPeers: config.num('osd_heartbeat_min_peers'),
+    minSize: config.num('osd_heartbeat_min_size'),
+  };
+}
