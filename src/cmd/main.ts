@@ -11,6 +11,14 @@ const commands: Record<string, Command> = {
   mon: { summary: 'run one monitor', run: async (argv) => (await import('./mon.ts')).main(argv) },
   osd: { summary: 'run one OSD', run: async (argv) => (await import('./osd.ts')).main(argv) },
   mgr: { summary: 'run one manager', run: async (argv) => (await import('./mgr.ts')).main(argv) },
+  osdmaptool: {
+    summary: "Ceph's tool for OSD maps",
+    run: async (argv) => (await import('./tools/osdmaptool.ts')).osdmaptool(argv),
+  },
+  monmaptool: {
+    summary: "Ceph's tool for monitor maps",
+    run: async (argv) => (await import('./tools/monmaptool.ts')).monmaptool(argv),
+  },
 };
 
 /** Version of this package. */

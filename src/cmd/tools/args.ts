@@ -16,6 +16,11 @@ export class Args {
     return !this.#ended && this.#at < this.words.length;
   }
 
+  /** True where nothing follows the word in sight. */
+  get isLast(): boolean {
+    return this.#at === this.words.length - 1;
+  }
+
   /** The word in sight. */
   get word(): string | undefined {
     return this.words[this.#at];
@@ -69,6 +74,8 @@ export interface OptionHandlers {
   /** Without a value; may take words that follow from `args`. */
   readonly flags: Readonly<Record<string, (args: Args) => void>>;
   readonly values: Readonly<Record<string, (value: string) => void>>;
+  /** Of the values' names: those that at the end of the line stand for an empty value instead of ending the tool. */
+  readonly mayLackValue?: readonly string[];
 }
 
 /** Takes all known options out of the words; what is left are arguments, and options nobody knows. */
@@ -82,6 +89,11 @@ export function readOptions(args: Args, handlers: OptionHandlers): void {
       continue;
     }
     const name = valueNames.find((known) => normal(word) === known || normal(word).startsWith(`${known}=`));
+    if (name !== undefined && args.isLast && handlers.mayLackValue?.includes(normal(word)) === true) {
+      args.take();
+      handlers.values[name]!('');
+      continue;
+    }
     const value = name === undefined ? undefined : args.value(name);
     if (value === undefined) args.skip();
     else handlers.values[name!]!(value);

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type Utime, utimeFromMs, uuidFromRandom } from '../../types/index.ts';
 import { ToolExit } from './args.ts';
@@ -13,6 +13,10 @@ export interface ToolIo {
   exists(path: string): boolean;
   now(): Utime;
   newUuid(): string;
+  /** Seconds on a clock that only goes forward. */
+  seconds(): number;
+  /** A number in [0, n). */
+  random(n: number): number;
 }
 
 export const systemIo: ToolIo = {
@@ -23,6 +27,8 @@ export const systemIo: ToolIo = {
   exists: existsSync,
   now: () => utimeFromMs(Date.now()),
   newUuid: () => uuidFromRandom(randomBytes(16)),
+  seconds: () => performance.now() / 1000,
+  random: (n) => randomInt(Math.max(1, n)),
 };
 
 const MESSAGES: Record<string, string> = {
@@ -40,11 +46,15 @@ export function describeError(error: unknown): string {
   return (code !== undefined && MESSAGES[code]) || String((error as Error).message);
 }
 
-/** Runs a tool: a {@link ToolExit} ends it with its status and message. */
+/** Runs a tool: a {@link ToolExit} ends it with its status and message; input that makes no sense, with a sentence. */
 export function runTool(tool: (argv: string[], io: ToolIo) => number, argv: string[], io: ToolIo = systemIo): number {
   try {
     return tool(argv, io);
   } catch (error) {
+    if (error instanceof ErrnoError || error instanceof DecodeError || error instanceof RangeError) {
+      io.err(`${error.message}\n`);
+      return 1;
+    }
     if (!(error instanceof ToolExit)) throw error;
     if (error.message !== '') io.err(error.message);
     return error.status;

@@ -28,4 +28,6 @@ export {
   poolRule,
 } from './placement.ts';
 export { type OsdInfo, type OsdXinfo, osdInfo, osdInfoNone, osdXinfo, osdXinfoNone } from './records.ts';
+export { RuleView } from './rule-view.ts';
 export * from './tree.ts';
+export { type BalanceOptions, balancePgUpmaps, cleanPgUpmaps } from './upmap.ts';

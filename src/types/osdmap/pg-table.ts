@@ -100,6 +100,14 @@ export class PgTable {
     return { up, upPrimary, acting, actingPrimary: exception.primary };
   }
 
+  /** What placement with its exceptions wants of a PG, whether its OSDs are up or not. */
+  placed(pool: number, seed: number): number[] {
+    const table = this.#pools.get(pool);
+    if (table === undefined || seed < 0 || seed >= table.pgNum) return [];
+    const raw = existingOsds(this.#map, table.placement.pool, table.read(table.raw, seed));
+    return applyUpmap(this.#map, raw, pgKey(pool, seed));
+  }
+
   /** Number of PGs that have each OSD in their up set, by OSD id; of the pools given, or of all. */
   upCounts(pools: Iterable<number> = this.#pools.keys()): Int32Array {
     const counts = new Int32Array(this.#map.maxOsd);
