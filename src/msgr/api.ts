@@ -85,9 +85,9 @@ export interface Connection {
 export interface Dispatcher {
   /** Returning `false` (nothing else) says that it is not for this dispatcher: the next one added is asked. A DecodeError thrown ends the connection. */
   handleMessage(message: ReceivedMessage): unknown;
-  /** An outgoing connection finished its handshake. */
+  /** An outgoing connection finished its handshake; again after each reconnect of a lossless session. */
   handleConnect?(connection: Connection): void;
-  /** An incoming connection finished its handshake. */
+  /** An incoming connection finished its handshake. Also for one known already, where its peer made the session's new socket. */
   handleAccept?(connection: Connection): void;
   /** The session is gone with all that was queued in it. */
   handleReset?(connection: Connection): void;

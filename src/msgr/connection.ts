@@ -629,7 +629,13 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
       if (this.#ackMessages >= ACK_MESSAGES_MAX || this.#ackBytes >= ACK_BYTES_MAX) this.core.scheduleFlush(link);
       else if (this.#ackTimer === undefined) this.#ackTimer = this.core.clock.setTimer(ACK_DELAY_MS, this.#onAckTimer);
     }
-    this.core.dispatch(new InboundMessage(this, parser, seq, bytes, link.lastActive_ms));
+    const message = new InboundMessage(this, parser, seq, bytes, link.lastActive_ms);
+    try {
+      this.core.dispatch(message);
+    } catch (error) {
+      message.release(); // a dispatcher that threw did not keep it
+      throw error;
+    }
   }
 
   /** The peer has everything up to `seq`. */
