@@ -88,6 +88,8 @@ export class MonmapMonitor extends Service {
       return reply(encodeToBytes(monMap, map), `got monmap epoch ${map.epoch}`);
     });
     commands.read('mon feature ls', ({ args, f }) => this.#features(f, args.optionalStr('with_value') !== undefined));
+    // Every monitor here speaks msgr2 from its start.
+    commands.read('mon enable-msgr2', () => done(''));
     // One monitor commits alone; one more in the map would be one that never takes part.
     commands.read('mon add', () =>
       failure('EOPNOTSUPP', 'monitors cannot be added yet: this cluster runs with a single monitor'),
