@@ -1,5 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { ErrnoError } from '../../base/index.ts';
+import { DecodeError } from '../../encoding/index.ts';
 import { type Utime, utimeFromMs, uuidFromRandom } from '../../types/index.ts';
 import { ToolExit } from './args.ts';
 

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ToolIo } from './io.ts';
+import { monmaptool } from './monmaptool.ts';
+import { osdmaptool } from './osdmaptool.ts';
+
+/** A system in memory. */
+function fakeIo(files: Map<string, Uint8Array>): ToolIo & { text: () => string } {
+  let text = '';
+  return {
+    text: () => text,
+    out: (s) => {
+      text += s;
+    },
+    err: (s) => {
+      text += s;
+    },
+    readFile: (path) => {
+      const bytes = files.get(path);
+      if (bytes === undefined) throw Object.assign(new Error('gone'), { code: 'ENOENT' });
+      return bytes;
+    },
+    writeFile: (path, bytes) => void files.set(path, bytes),
+    exists: (path) => files.has(path),
+    now: () => ({ sec: 1_800_000_000, nsec: 5000 }),
+    newUuid: () => '323dd4d2-1336-4f9b-8a8a-6523a468664a',
+    seconds: () => 0,
+    random: () => 0,
+  };
+}
+
+const files = new Map<string, Uint8Array>();
+
+function run(tool: (argv: string[], io: ToolIo) => number, line: string): { status: number; text: string } {
+  const io = fakeIo(files);
+  const status = tool(
+    line.split(' ').filter((word) => word !== ''),
+    io,
+  );
+  return { status, text: io.text() };
+}
+
+test('monmaptool makes, shows and changes a map', () => {
+  const made = run(
+    monmaptool,
+    '--create --addv a [v2:127.0.0.1:3300,v1:127.0.0.1:6789] --add b 127.0.0.2:6789 --print m',
+  );
+  assert.equal(made.status, 0);
+  assert.equal(
+    made.text,
+    `monmaptool: monmap file m
+monmaptool: generated fsid 323dd4d2-1336-4f9b-8a8a-6523a468664a
+epoch 0
+fsid 323dd4d2-1336-4f9b-8a8a-6523a468664a
+last_changed 2027-01-15T08:00:00.000005+0000
+created 2027-01-15T08:00:00.000005+0000
+min_mon_release 0 (unknown)
+election_strategy: 1
+0: [v2:127.0.0.1:3300/0,v1:127.0.0.1:6789/0] mon.a
+1: v1:127.0.0.2:6789/0 mon.b
+monmaptool: writing epoch 0 to m (2 monitors)
+`,
+  );
+  assert.match(run(monmaptool, '--rm b m').text, /removing b/);
+  assert.equal(run(monmaptool, '--rm b m').status, 1);
+  assert.equal(run(monmaptool, 'm').text, 'monmaptool: monmap file m\nno action specified\nmonmaptool -h for usage\n');
+  assert.equal(run(monmaptool, '--print missing').status, 255);
+});
+
+test('osdmaptool makes a map, and evens out its PGs without putting two copies together', () => {
+  assert.equal(run(osdmaptool, '--createsimple 16 --with-default-pool --osd-crush-chooseleaf-type 0 o').status, 0);
+  assert.equal(run(osdmaptool, '--createsimple 16 o').status, 255);
+  const stats = /avg (\d+) stddev ([\d.]+)/;
+  const before = stats.exec(run(osdmaptool, '--mark-up-in --test-map-pgs o').text)!;
+  const balanced = run(
+    osdmaptool,
+    '--mark-up-in --upmap - --upmap-max 1000 --upmap-deviation 1 --save --test-map-pgs o',
+  );
+  const after = stats.exec(balanced.text)!;
+  assert.equal(before[1], after[1]);
+  assert.ok(Number(after[2]) <= 1, `stddev ${before[2]} to ${after[2]}`);
+  assert.match(balanced.text, /ceph osd pg-upmap-items 1\.[0-9a-f]+ \d+ \d+/);
+  assert.match(run(osdmaptool, '--test-map-pgs o').text, /size 3\t1024\n$/);
+  assert.match(run(osdmaptool, '--upmap-cleanup - o').text, /checking for upmap cleanups\n$/);
+  assert.equal(run(osdmaptool, '--test-map-pg zz o').status, 1);
+});
