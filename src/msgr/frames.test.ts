@@ -91,7 +91,7 @@ for (const isRev1 of [true, false]) {
     });
 
     test(`frames split at every byte: ${kind}`, () => {
-      for (let at = 0; at <= stream.length; at += at < 1500 ? 1 : 97) {
+      for (let at = 0; at <= stream.length; at += at < 900 ? 1 : 211) {
         const { parser, seen } = parserFor(isRev1, opener());
         parser.push(stream.subarray(0, at));
         parser.push(stream.subarray(at));
