@@ -1,4 +1,4 @@
-// Mutated handshakes and frames against the messenger; a failure names the seed and case that repeat it.
+// Mutated handshakes and frames against the messenger, mutated messages against their codecs; a failure names the seed and case that repeat it.
 //   usage: node scripts/fuzz.mjs [CASES=100000] [SEED=now] [DIST=dist]
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -16,3 +16,7 @@ const seconds = Number(process.hrtime.bigint() - start) / 1e9;
 console.log(
   `messenger: ${report.cases} cases in ${seconds.toFixed(0)} s, ${report.connected} connected, ${report.survived} survived, none broke a rule`,
 );
+
+const { fuzzMessages } = await import(pathToFileURL(join(dist, 'messages/testing/fuzz.js')).href);
+const mutants = fuzzMessages(cases, seed);
+console.log(`messages: ${mutants.cases} mutants, seed ${seed}, ${mutants.decoded} read, the rest refused`);
