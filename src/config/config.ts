@@ -167,7 +167,9 @@ export class Config {
   }
 
   #resolve(spec: OptionSpec): OptionValue {
-    const text = this.#text(spec);
+    let text = this.#text(spec);
+    // How Ceph prints an address that is not set.
+    if (text === '-' && (spec.type === 'addr' || spec.type === 'addrvec')) text = '';
     // An option without a default is empty, whatever its type; numbers read it as 0.
     if (text === '' && spec.type !== 'bool')
       return spec.type === 'str' ? '' : ['addr', 'addrvec', 'uuid'].includes(spec.type) ? '' : 0;
