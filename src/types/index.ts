@@ -7,6 +7,7 @@ export * from './features.ts';
 export * from './format/index.ts';
 export * from './fs-map/index.ts';
 export * from './interval-set.ts';
+export * from './ip.ts';
 export * from './mgr-map.ts';
 export * from './mon-feature.ts';
 export * from './mon-map.ts';
