@@ -86,6 +86,11 @@ export class Writer {
   /** An unsigned 64-bit value given as a double. Values from 2^64 on are written as all ones. */
   u64num(x: number): void {
     const at = this.#reserve(8);
+    if (x >= 0 && x < TWO_32) {
+      this.#view.setUint32(at, x, true);
+      this.#view.setUint32(at + 4, 0, true);
+      return;
+    }
     if (x >= 0x1_0000_0000_0000_0000) {
       this.#view.setUint32(at, 0xffffffff, true);
       this.#view.setUint32(at + 4, 0xffffffff, true);
@@ -98,6 +103,11 @@ export class Writer {
   /** A signed 64-bit value given as a double. */
   s64num(x: number): void {
     const at = this.#reserve(8);
+    if (x >= 0 && x < TWO_32) {
+      this.#view.setUint32(at, x, true);
+      this.#view.setUint32(at + 4, 0, true);
+      return;
+    }
     const high = Math.floor(x / TWO_32);
     this.#view.setUint32(at, x - high * TWO_32, true);
     this.#view.setInt32(at + 4, high, true);
