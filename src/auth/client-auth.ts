@@ -110,7 +110,11 @@ class MonAttempt implements ClientAttempt {
   request(): AuthRequestContent | AuthFail {
     const { registry, name, keyring, want, clock, entropy } = this.#options;
     this.#method ??= registry.methods(entityType.MON)[0];
-    if (this.#method === undefined) return this.#fail(errno.ENOENT, 'no authentication method is left: cephx needs a keyring, and no other is allowed');
+    if (this.#method === undefined)
+      return this.#fail(
+        errno.ENOENT,
+        'no authentication method is left: cephx needs a keyring, and no other is allowed',
+      );
     const preferredModes = registry.modes(entityType.MON, this.#method);
     if (preferredModes.length === 0) return this.#fail(errno.EACCES, 'no connection mode configured');
     const session = this.#auth.observer?.isSeparate?.(this.#connection) === true ? undefined : this.#auth.session;

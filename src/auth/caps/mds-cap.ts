@@ -118,6 +118,7 @@ export class MdsCap {
   static parse(text: string): MdsCap {
     if (text === 'allow') return new MdsCap(text, [{ ...blank, spec: 'rwps' }]);
     const s = new Scanner(text);
+    s.match(/\s*/y);
     const grants = parseGrants(s, () => parseGrant(s), /[ ]*[;,][ ]*/y);
     if (grants !== undefined) {
       s.match(/\s*/y);
