@@ -18,8 +18,6 @@ import { type Session, SUBSCRIPTIONS_MAX, type Subscription } from './session.ts
 function serviceOf(what: string): string {
   if (what === 'osdmap' || what === 'osd_pg_creates') return 'osd';
   if (what.startsWith('mdsmap') || what.startsWith('fsmap')) return 'mds';
-  if (what === 'mgrmap' || what === 'mgrdigest' || what === 'servicemap') return 'mgr';
-  if (what.startsWith('log-')) return 'log';
   if (what.startsWith('kv:')) return 'config-key';
   return 'mon';
 }
