@@ -121,11 +121,11 @@ export class Commands {
     });
     this.#add(
       'bench',
-      'count?:CephInt size?:CephInt object_size?:CephInt object_num?:CephInt',
+      'count?:Int size?:Int object_size?:Int object_num?:Int',
       'OSD benchmark: write <count> <size>-byte objects(with <obj_size> <obj_num>), (default count=1G default size=4MB). Results in log.',
       (args) => this.#bench(args),
     );
-    this.#add('dump_osd_network', 'value?:CephInt', 'Dump osd heartbeat network ping times', () => ({
+    this.#add('dump_osd_network', 'value?:Int', 'Dump osd heartbeat network ping times', () => ({
       threshold: 1000,
       entries: [],
     }));
@@ -146,17 +146,17 @@ export class Commands {
       for (const name of [...optionSpecs().keys()].sort()) out[name] = config.text(name);
       return out;
     });
-    this.#add('config get', 'var:CephString', 'config get <field>: get the config value', (args) => {
+    this.#add('config get', 'var:String', 'config get <field>: get the config value', (args) => {
       const name = args.str('var');
       return { [name]: config.text(name) };
     });
-    this.#add('config set', 'var:CephString val*:CephString', 'config set <field> <val> [<val> ...]', (args) => {
+    this.#add('config set', 'var:String val*:String', 'config set <field> <val> [<val> ...]', (args) => {
       const name = args.str('var');
       config.set('override', name, args.list('val').join(' '));
       this.#osd.configChanged();
       return { success: `${name} = '${config.text(name)}' ` };
     });
-    this.#add('config unset', 'var:CephString', 'config unset <field>: unset a config variable', (args) => {
+    this.#add('config unset', 'var:String', 'config unset <field>: unset a config variable', (args) => {
       const name = args.str('var');
       config.unset('override', name);
       this.#osd.configChanged();
@@ -173,14 +173,14 @@ export class Commands {
       return { diff: out };
     };
     this.#add('config diff', '', 'dump diff of current config and default config', () => diff(config.changed()));
-    this.#add('config diff get', 'var:CephString', 'dump diff get <field>', (args) => diff([args.str('var')]));
-    this.#add('config help', 'var?:CephString', 'get config setting schema and descriptions', (args) => {
+    this.#add('config diff get', 'var:String', 'dump diff get <field>', (args) => diff([args.str('var')]));
+    this.#add('config help', 'var?:String', 'get config setting schema and descriptions', (args) => {
       const spec = config.spec(args.str('var'));
       return { name: spec.name, type: spec.type, default: spec.default };
     });
     this.#add(
       'injectargs',
-      'injected_args*:CephString',
+      'injected_args*:String',
       'inject configuration arguments into running daemon',
       (args) => {
         const words = args
@@ -215,7 +215,7 @@ export class Commands {
       if (counter === undefined || counter === '') return { [logger]: group };
       return counter in group ? { [logger]: { [counter]: group[counter] } } : {};
     };
-    this.#add('perf dump', 'logger?:CephString counter?:CephString', 'dump perfcounters value', pick);
+    this.#add('perf dump', 'logger?:String counter?:String', 'dump perfcounters value', pick);
     this.#add('perfcounters_dump', '', '', () => perfDump(osd));
     this.#add('perf schema', '', 'dump perfcounters schema', () => perfSchema(osd));
     this.#add('perfcounters_schema', '', '', () => perfSchema(osd));
@@ -223,7 +223,7 @@ export class Commands {
 
   #ops(): void {
     const { tracker } = this.#osd;
-    const filter = 'filterstr?*:CephString';
+    const filter = 'filterstr?*:String';
     this.#add('dump_ops_in_flight', filter, 'show the ops currently in flight', () => tracker.dumpInFlight());
     this.#add('ops', filter, 'show the ops currently in flight', () => tracker.dumpInFlight());
     this.#add('dump_historic_ops', filter, 'show recent ops', () => tracker.dumpHistory());
@@ -234,14 +234,14 @@ export class Commands {
 
   #pgs(): void {
     const osd = this.#osd;
-    this.#add('pg', 'pgid:CephPgid cmd:CephChoices(query|list_unfound)', '', (args) => {
+    this.#add('pg', 'pgid:Pgid cmd:Choices(query|list_unfound)', '', (args) => {
       const pg = this.#pgOf(args.str('pgid'));
       return args.str('cmd') === 'query' ? this.#query(pg) : this.#unfound(pg);
     });
-    this.#add('query', 'pgid:CephPgid', 'show details of a specific pg', (args) =>
+    this.#add('query', 'pgid:Pgid', 'show details of a specific pg', (args) =>
       this.#query(this.#pgOf(args.str('pgid'))),
     );
-    this.#add('list_unfound', 'pgid:CephPgid offset?:CephString', 'list unfound objects on this pg', (args) =>
+    this.#add('list_unfound', 'pgid:Pgid offset?:String', 'list unfound objects on this pg', (args) =>
       this.#unfound(this.#pgOf(args.str('pgid'))),
     );
     this.#add('dump_pgstate_history', '', 'show recent state history', () => ({
