@@ -1,5 +1,6 @@
 import { crc32c, invariant } from '../../base/index.ts';
 import { StoreError } from '../api.ts';
+import { Arena } from '../arena.ts';
 import type { Run } from './allocator.ts';
 import { type Generation, placeSegment, type StoreCore } from './core.ts';
 import { BLOCK_SHIFT, BLOCK_SIZE, CRC_SEED, NO_BLOCK, SEGMENT_BLOCKS, SEGMENT_SHIFT } from './format.ts';
@@ -468,18 +469,10 @@ export function sliceBlocks(
   return { crcs, buffers };
 }
 
-const ARENA = 64 * 1024;
-let arena = new ArrayBuffer(0);
-let arenaUsed = 0;
+const READ_ARENA = 64 * 1024;
+const arena = new Arena(READ_ARENA);
 
 /** A fresh buffer for a read. Short ones are cut from a shared piece of memory, which lives as long as any of them. */
 export function readBuffer(length: number): Uint8Array {
-  if (length > ARENA / 4) return new Uint8Array(length);
-  if (arenaUsed + length > arena.byteLength) {
-    arena = new ArrayBuffer(ARENA);
-    arenaUsed = 0;
-  }
-  const view = new Uint8Array(arena, arenaUsed, length);
-  arenaUsed += length;
-  return view;
+  return length > READ_ARENA / 4 ? Buffer.allocUnsafeSlow(length) : arena.take(length);
 }

@@ -25,6 +25,7 @@ const STAGING = 1 << 20;
 const SYNC_WRITE_MAX = 128 * 1024;
 /** The file grows by zeros ahead of the first lap, so that a sync has no new metadata to write. */
 const GROW = 4 << 20;
+const ZEROS = new Uint8Array(128 * 1024);
 
 const TWO_32 = 0x1_0000_0000;
 
@@ -210,7 +211,9 @@ export class Log {
     const to = Math.min(this.#state.capacity, from + GROW);
     if (to <= from) return;
     this.#growing = { from, to };
-    this.#file.write([new Uint8Array(to - from)], from, (error) => {
+    const zeros = new Array<Uint8Array>(Math.ceil((to - from) / ZEROS.length)).fill(ZEROS);
+    zeros[zeros.length - 1] = ZEROS.subarray(0, to - from - (zeros.length - 1) * ZEROS.length);
+    this.#file.write(zeros, from, (error) => {
       this.#growing = undefined;
       if (error !== null) {
         this.#events.failed(error);
