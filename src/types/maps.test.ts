@@ -123,6 +123,12 @@ test('osd dump and osd tree are as Ceph prints them', () => {
   assert.equal(pretty.flush().trim(), corpusText(`maps/osdmap-${LAST}.tree.json`).trim());
 });
 
+test('a long blocklist is printed in the order of Ceph's container', () => {
+  const map = OSDMap.decode(corpusBytes('maps/osdmap-227.bin'));
+  assert.ok(map.blocklist.size > 40);
+  assert.equal(printOSDMap(map), corpusText('maps/osdmap-227.print.txt'));
+});
+
 function roundTrip<T>(codec: Codec<T>, name: string): T {
   const bytes = corpusBytes(name);
   const value = decodeFromBytes(codec, bytes);

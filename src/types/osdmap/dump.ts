@@ -7,7 +7,7 @@ import { releaseName } from '../release.ts';
 import { formatUtime, type Utime, utimeIsZero, utimeSub, utimeToSeconds } from '../utime.ts';
 import { uuidZero } from '../uuid.ts';
 import { minCompatClient } from './features.ts';
-import { type Blocklist, type ErasureProfiles, sortedBlocklist } from './fields.ts';
+import { type BlocklistEntry, type ErasureProfiles, sortedBlocklist } from './fields.ts';
 import {
   OSDMAP_SEMIHIDDEN_FLAGS,
   osdMapFlagSet,
@@ -17,6 +17,7 @@ import {
   PRIMARY_AFFINITY_MAX,
 } from './flags.ts';
 import type { OSDMap } from './osdmap.ts';
+import { printOrderBlocklist } from './unordered.ts';
 
 /** Name of a pool as dumps show it where the map has none. */
 const NO_NAME = '<unknown>';
@@ -176,9 +177,9 @@ function dumpExceptions(map: OSDMap, f: Formatter): void {
   f.close();
 }
 
-function dumpBlocklist(f: Formatter, name: string, list: Blocklist): void {
+function dumpBlocklist(f: Formatter, name: string, list: readonly BlocklistEntry[]): void {
   f.openObject(name);
-  for (const { addr, until } of sortedBlocklist(list)) f.string(addr.toString(), formatUtime(until));
+  for (const { addr, until } of list) f.string(addr.toString(), formatUtime(until));
   f.close();
 }
 
@@ -230,8 +231,8 @@ export function dumpOSDMap(map: OSDMap, f: Formatter): void {
   f.close();
   dumpXinfos(map, f);
   dumpExceptions(map, f);
-  dumpBlocklist(f, 'blocklist', map.blocklist);
-  dumpBlocklist(f, 'range_blocklist', map.rangeBlocklist);
+  dumpBlocklist(f, 'blocklist', printOrderBlocklist(map.blocklist));
+  dumpBlocklist(f, 'range_blocklist', sortedBlocklist(map.rangeBlocklist));
   dumpErasureProfiles(map.erasureCodeProfiles, f);
   dumpSnaps(f, 'removed_snaps_queue', map.removedSnapsQueue);
   dumpSnaps(f, 'new_removed_snaps', map.newRemovedSnaps);
@@ -311,11 +312,11 @@ export function printOSDMap(map: OSDMap): string {
   }
   for (const [key, osds] of sortedEntries(map.pgTemp)) tail.push(`pg_temp ${formatPgKey(key)} [${osds.join(',')}]`);
   for (const [key, osd] of sortedEntries(map.primaryTemp)) tail.push(`primary_temp ${formatPgKey(key)} ${osd}`);
-  const listed = (title: string, list: Blocklist): void => {
-    for (const { addr, until } of sortedBlocklist(list)) tail.push(`${title} ${addr} expires ${formatUtime(until)}`);
+  const listed = (title: string, list: readonly BlocklistEntry[]): void => {
+    for (const { addr, until } of list) tail.push(`${title} ${addr} expires ${formatUtime(until)}`);
   };
-  listed('blocklist', map.blocklist);
-  listed('range blocklist', map.rangeBlocklist);
+  listed('blocklist', printOrderBlocklist(map.blocklist));
+  listed('range blocklist', sortedBlocklist(map.rangeBlocklist));
   return `${lines.join('\n')}\n${printPools(map)}${tail.join('\n')}\n`;
 }
 

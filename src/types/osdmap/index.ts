@@ -30,4 +30,5 @@ export {
 export { type OsdInfo, type OsdXinfo, osdInfo, osdInfoNone, osdXinfo, osdXinfoNone } from './records.ts';
 export { RuleView } from './rule-view.ts';
 export * from './tree.ts';
+export { printOrderBlocklist } from './unordered.ts';
 export { type BalanceOptions, balancePgUpmaps, cleanPgUpmaps } from './upmap.ts';
