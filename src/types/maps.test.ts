@@ -123,7 +123,7 @@ test('osd dump and osd tree are as Ceph prints them', () => {
   assert.equal(pretty.flush().trim(), corpusText(`maps/osdmap-${LAST}.tree.json`).trim());
 });
 
-test('a long blocklist is printed in the order of Ceph's container', () => {
+test('a long blocklist is printed in the order in which Ceph prints it', () => {
   const map = OSDMap.decode(corpusBytes('maps/osdmap-227.bin'));
   assert.ok(map.blocklist.size > 40);
   assert.equal(printOSDMap(map), corpusText('maps/osdmap-227.print.txt'));
