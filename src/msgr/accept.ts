@@ -10,7 +10,13 @@ import {
   formatAuthName,
   sameAuthName,
 } from '../types/index.ts';
-import { type AuthServerReply, type AuthServerSession, CEPH_CON_MODE_CRC, CEPH_CON_MODE_SECURE } from './auth-api.ts';
+import {
+  type AuthServerReply,
+  type AuthServerSession,
+  CEPH_AUTH_UNKNOWN,
+  CEPH_CON_MODE_CRC,
+  CEPH_CON_MODE_SECURE,
+} from './auth-api.ts';
 import { FRAME_FEATURES_REQUIRED } from './connect.ts';
 import type { Handshake, PeerConnection } from './connection.ts';
 import { CONNECT_FLAG_LOSSY, Tag, tagName } from './constants.ts';
@@ -65,6 +71,8 @@ export class Accepting implements Handshake {
   readonly #link: Link;
   #auth: AuthServerSession | undefined;
   #signature: Uint8Array | undefined;
+  /** Of the request that is being answered, in all of its rounds: Ceph's client aborts where AUTH_BAD_METHOD names another. */
+  #method: number = CEPH_AUTH_UNKNOWN;
   #rounds = 0;
 
   constructor(connection: PeerConnection, link: Link) {
@@ -88,14 +96,15 @@ export class Accepting implements Handshake {
         break;
       case Tag.AUTH_REQUEST: {
         const request = decodeControl(authRequestFrame, payload);
+        this.#method = request.method;
         this.#awaitReply();
-        this.#auth!.request(request.method, request.preferredModes, request.payload, this.#replyOnce(request.method));
+        this.#auth!.request(request.method, request.preferredModes, request.payload, this.#replyOnce());
         break;
       }
       case Tag.AUTH_REQUEST_MORE: {
         const more = decodeControl(authMoreFrame, payload);
         this.#awaitReply();
-        this.#auth!.more(more.payload, this.#replyOnce(0));
+        this.#auth!.more(more.payload, this.#replyOnce());
         break;
       }
       case Tag.AUTH_SIGNATURE:
@@ -131,18 +140,18 @@ export class Accepting implements Handshake {
     this.#link.pause();
   }
 
-  #replyOnce(method: number): (reply: AuthServerReply) => void {
+  #replyOnce(): (reply: AuthServerReply) => void {
     let isDone = false;
     return (reply) => {
       invariant(!isDone, 'authentication answered twice');
       isDone = true;
       if (this.#c.link !== this.#link || this.#c.state !== 'AUTH_ACCEPTING_WAIT') return;
-      this.#reply(reply, method);
+      this.#reply(reply);
       this.#link.resume();
     };
   }
 
-  #reply(reply: AuthServerReply, method: number): void {
+  #reply(reply: AuthServerReply): void {
     const c = this.#c;
     switch (reply.kind) {
       case 'more':
@@ -154,7 +163,7 @@ export class Accepting implements Handshake {
         this.#link.send(
           Tag.AUTH_BAD_METHOD,
           encodeControl(authBadMethodFrame, {
-            method,
+            method: this.#method,
             result: -reply.errno,
             allowedMethods: [...reply.allowedMethods],
             allowedModes: [...reply.allowedModes],
