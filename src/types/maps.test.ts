@@ -9,6 +9,7 @@ import {
   dumpMonMap,
   dumpOSDMap,
   dumpOsdTree,
+  EntityAddr,
   encodeOSDMapIncremental,
   type Formatter,
   feature,
@@ -127,6 +128,13 @@ test('a long blocklist is printed in the order in which Ceph prints it', () => {
   const map = OSDMap.decode(corpusBytes('maps/osdmap-227.bin'));
   assert.ok(map.blocklist.size > 40);
   assert.equal(printOSDMap(map), corpusText('maps/osdmap-227.print.txt'));
+  const listed = (text: string): boolean => map.isBlocklisted(EntityAddr.parse(text)!);
+  assert.ok(listed('v2:10.1.2.4:6800/99'), 'a whole host');
+  assert.ok(listed('v1:10.7.1.1:1000/7919') && !listed('v1:10.7.1.1:1000/7920'), 'one instance');
+  const ranges = maps()[LAST]!;
+  assert.ok(ranges.isBlocklisted(EntityAddr.parse('v2:10.9.0.77:1/2')!), 'a network');
+  assert.ok(!ranges.isBlocklisted(EntityAddr.parse('v2:10.9.1.77:1/2')!), 'the next network');
+  assert.ok(ranges.isBlocklisted(EntityAddr.parse('v2:[fe80::1:2]:1/2')!), 'a network of IPv6');
 });
 
 function roundTrip<T>(codec: Codec<T>, name: string): T {

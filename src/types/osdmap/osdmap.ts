@@ -1,5 +1,5 @@
 import { CrushMap, decodeCrushMap, encodeCrushMap } from '../../crush/index.ts';
-import type { EntityAddr, EntityAddrVec } from '../entity-addr.ts';
+import { addrType, type EntityAddr, type EntityAddrVec } from '../entity-addr.ts';
 import { feature, hasFeature } from '../features.ts';
 import type { PgId } from '../osd/pgid.ts';
 import { type PgKey, pgKey } from '../pg-key.ts';
@@ -16,6 +16,7 @@ import {
   readerOf,
 } from './codec.ts';
 import { emptyOSDMapFields, type OSDMapFields, withMaxOsd } from './data.ts';
+import type { BlocklistEntry } from './fields.ts';
 import { OSD_IN, OSD_OUT, osdState, PRIMARY_AFFINITY_DEFAULT } from './flags.ts';
 import type { OSDMapIncremental } from './incremental.ts';
 import {
@@ -251,17 +252,25 @@ export class OSDMap extends WithFields {
     for (let osd = 0; osd < this.maxOsd; osd++) if (this.exists(osd)) yield osd;
   }
 
-  /** True where an address is on the blocklist, itself or with all of its host. */
+  /**
+   * True where an address is on the blocklist: itself, all of its host, or its network. Entries are there until the monitor takes them out; with
+   * `now`, ones that have run out do not count.
+   */
   isBlocklisted(addr: EntityAddr, now?: Utime): boolean {
-    if (this.blocklist.size === 0) return false;
+    if (this.blocklist.size === 0 && this.rangeBlocklist.size === 0) return false;
+    const counts = (entry: BlocklistEntry | undefined): boolean =>
+      entry !== undefined && (now === undefined || compareUtime(now, entry.until) < 0);
     // Entries are of type `any`; one of port and nonce 0 stands for its host.
-    const exact = addr.with({ type: 3 });
-    const host = exact.with({ port: 0, nonce: 0 });
-    for (const key of [exact, host]) {
-      const entry = this.blocklist.get(key.toString());
-      if (entry !== undefined && (now === undefined || compareUtime(now, entry.until) < 0)) return true;
-    }
+    const exact = addr.with({ type: addrType.ANY });
+    if (counts(this.blocklist.get(exact.toString()))) return true;
+    if (counts(this.blocklist.get(exact.with({ port: 0, nonce: 0 }).toString()))) return true;
+    for (const entry of this.rangeBlocklist.values()) if (counts(entry) && inNetwork(addr, entry.addr)) return true;
     return false;
+  }
+
+  /** {@link OSDMap.isBlocklisted} for any of a peer's addresses. */
+  isAnyBlocklisted(addrs: EntityAddrVec, now?: Utime): boolean {
+    return addrs.addrs.some((addr) => this.isBlocklisted(addr, now));
   }
 
   /** Features that all up OSDs have; 0 where none is up. */
@@ -274,6 +283,15 @@ export class OSDMap extends WithFields {
     }
     return features ?? 0n;
   }
+}
+
+/** Whether an address is in a network; its prefix is as long as the nonce says. */
+function inNetwork(addr: EntityAddr, network: EntityAddr): boolean {
+  if (addr.family !== network.family) return false;
+  const whole = network.nonce >> 3;
+  for (let i = 0; i < whole; i++) if (addr.ip[i] !== network.ip[i]) return false;
+  const mask = (0xff00 >> (network.nonce & 7)) & 0xff;
+  return mask === 0 || ((addr.ip[whole] ?? 0) & mask) === ((network.ip[whole] ?? 0) & mask);
 }
 
 /** Throws DecodeError for bytes that are no incremental or whose crc is wrong. */
