@@ -11,6 +11,10 @@ const commands: Record<string, Command> = {
   mon: { summary: 'run one monitor', run: async (argv) => (await import('./mon.ts')).main(argv) },
   osd: { summary: 'run one OSD', run: async (argv) => (await import('./osd.ts')).main(argv) },
   mgr: { summary: 'run one manager', run: async (argv) => (await import('./mgr.ts')).main(argv) },
+  crushtool: {
+    summary: "Ceph's tool for CRUSH maps",
+    run: async (argv) => (await import('./tools/crushtool.ts')).crushtool(argv),
+  },
   osdmaptool: {
     summary: "Ceph's tool for OSD maps",
     run: async (argv) => (await import('./tools/osdmaptool.ts')).osdmaptool(argv),
@@ -34,6 +38,11 @@ function usage(): string {
 }
 
 export async function main(argv: string[]): Promise<number> {
+  // Whoever reads our output may have enough of it (`| head`): nothing is wrong then.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
   const [name, ...rest] = argv;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(usage());

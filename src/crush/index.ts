@@ -93,6 +93,7 @@ export {
   takesOfRule,
   weightAtLocation,
 } from './query.ts';
+export { type ReclassifyBucket, reclassify } from './reclassify.ts';
 export { addErasureRule, addRule, addSimpleRule, removeRule, renameRule, type SimpleRule } from './rules.ts';
 export { formatTreeWeight, type TreeItem, type TreeOptions, treeTable, walkTree, weightSetsOf } from './tree.ts';
 export {
