@@ -61,6 +61,7 @@ export class TestClock implements Clock {
   run(duration_ms = 1000): void {
     const until_ms = this.#now_ms + duration_ms;
     while (this.step(until_ms));
+    if (!this.stopped) this.#now_ms = until_ms;
   }
 
   /** Lets things happen until the promise settles. */

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { SeededEntropy } from '../../base/index.ts';
+import { StoreError } from '../api.ts';
+import { DiskStore } from '../disk/disk-store.ts';
+import { MemoryStore } from '../memory-store.ts';
+import { TestClock } from './clock.ts';
+import { assertSameStore } from './compare.ts';
+import { TestDisk } from './disk.ts';
+import { Workload } from './workload.ts';
+
+const SMALL = {
+  size: 64 << 20,
+  logCapacity: 4 << 20,
+  deferredBytes: 512 << 10,
+  metaBytes: 1 << 20,
+  cacheBytes: 40_000,
+};
+
+/**
+ * Runs random transactions on a disk store and on the memory store, which does the same in a much simpler way; both must accept and refuse
+ * the same ones, and hold the same whenever they are compared. The disk store is shut down and mounted anew every few hundred.
+ * Returns the number of operations.
+ */
+export async function modelRun(seed: number, steps: number): Promise<number> {
+  const entropy = new SeededEntropy(seed);
+  const clock = new TestClock();
+  const disk = new TestDisk(clock, entropy.fork(), 120);
+  const env = { disk, clock, entropy: entropy.fork() };
+  const model = new MemoryStore(clock);
+  let store = new DiskStore(env, 's', SMALL);
+  await model.mkfs('f');
+  await model.mount();
+  await clock.settle(store.mkfs('f'));
+  await clock.settle(store.mount());
+  const workload = new Workload(entropy.fork());
+  let acknowledged = 0;
+  let queued = 0;
+  let operations = 0;
+  const queue = (tx: ReturnType<Workload['next']>): void => {
+    let expected: StoreError | undefined;
+    try {
+      model.queueTransactions('meta', [tx]);
+    } catch (error) {
+      assert.ok(error instanceof StoreError, String(error));
+      expected = error;
+    }
+    try {
+      store.queueTransactions('meta', [tx], () => acknowledged++);
+      queued++;
+      operations += tx.opCount;
+      assert.equal(expected, undefined, `should have been refused: ${expected?.message}`);
+    } catch (error) {
+      if (!(error instanceof StoreError) || expected === undefined) throw error;
+      assert.equal(error.kind, expected.kind);
+    }
+  };
+  queue(workload.first());
+  for (let i = 1; i <= steps; i++) {
+    queue(workload.next(model));
+    for (let n = entropy.u32() % 4; n > 0; n--) clock.step();
+    if (i % 97 === 0) assertSameStore(store, model, i % 291 === 0);
+    if (i % 200 === 0) {
+      const umount = store.umount();
+      await clock.settle(umount);
+      assert.equal(acknowledged, queued);
+      store = new DiskStore(env, 's', SMALL);
+      await clock.settle(store.mount());
+      assertSameStore(store, model);
+    }
+  }
+  await clock.settle(store.umount());
+  store = new DiskStore(env, 's', SMALL);
+  await clock.settle(store.mount());
+  assertSameStore(store, model);
+  assert.deepEqual(store.fsck({ deep: true }).errors, []);
+  return operations;
+}
