@@ -178,29 +178,24 @@ export class Commands {
       const spec = config.spec(args.str('var'));
       return { name: spec.name, type: spec.type, default: spec.default };
     });
-    this.#add(
-      'injectargs',
-      'injected_args*:String',
-      'inject configuration arguments into running daemon',
-      (args) => {
-        const words = args
-          .list('injected_args')
-          .join(' ')
-          .split(/\s+/)
-          .filter((w) => w !== '');
-        let said = '';
-        for (let i = 0; i < words.length; i++) {
-          const m = /^--?([^=]+)(?:=(.*))?$/s.exec(words[i]!);
-          if (m === null) throw new ErrnoError('EINVAL', `not an option: '${words[i]}'`);
-          const value = m[2] ?? words[++i] ?? '';
-          const name = m[1]!.replaceAll('-', '_');
-          config.set('override', name, value);
-          said += `${name} = '${config.text(name)}' `;
-        }
-        this.#osd.configChanged();
-        return new Plain(said);
-      },
-    );
+    this.#add('injectargs', 'injected_args*:String', 'inject configuration arguments into running daemon', (args) => {
+      const words = args
+        .list('injected_args')
+        .join(' ')
+        .split(/\s+/)
+        .filter((w) => w !== '');
+      let said = '';
+      for (let i = 0; i < words.length; i++) {
+        const m = /^--?([^=]+)(?:=(.*))?$/s.exec(words[i]!);
+        if (m === null) throw new ErrnoError('EINVAL', `not an option: '${words[i]}'`);
+        const value = m[2] ?? words[++i] ?? '';
+        const name = m[1]!.replaceAll('-', '_');
+        config.set('override', name, value);
+        said += `${name} = '${config.text(name)}' `;
+      }
+      this.#osd.configChanged();
+      return new Plain(said);
+    });
   }
 
   #perf(): void {

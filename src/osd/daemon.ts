@@ -94,7 +94,11 @@ export class OsdDaemon {
 
   /** The address of option `name`, any port; the other network's where it is not set. */
   #address(name: string, otherwise: string): EntityAddrVec {
-    const text = this.#o.config.str(name) || this.#o.config.str(otherwise) || '127.0.0.1';
+    const given = (option: string): string => {
+      const value = this.#o.config.str(option);
+      return value === '-' ? '' : value;
+    };
+    const text = given(name) || given(otherwise) || '127.0.0.1';
     const addrs = EntityAddrVec.parse(`[v2:${text.replace(/^v2:/, '').replace(/:\d+(\/\d+)?$/, '')}:0/0]`);
     if (addrs === undefined) throw new ErrnoError('EINVAL', `${name} '${text}' is no address`);
     return addrs;

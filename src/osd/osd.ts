@@ -207,6 +207,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
         (connection.session as Session | undefined)?.end();
         connection.session = undefined;
         this.reporter.handleReset(connection);
+        this.#osdReset(connection);
       },
       handleRefused: (connection) => {
         if (name === 'public') return;
@@ -619,12 +620,12 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     }
     this.superblock.currentEpoch = this.map.epoch;
     this.#refreshConnections();
+    this.#checkUp();
     for (const [key, pg] of [...this.pgs]) {
       pg.advanceTo(maps);
       if (pg.deleted) this.pgs.delete(key);
     }
     this.heartbeats.updatePeers();
-    this.#checkUp();
     for (const [key, want] of [...this.#pgTemp]) {
       if (this.map.pool(want.pgid.pool) === undefined) this.#pgTemp.delete(key);
     }
@@ -727,11 +728,24 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
       known.connection.send(message);
       return;
     }
+    // Before it is up, an OSD has no say: its PGs begin again with the map that has it.
+    if (this.state !== 'active') return;
     const addrs = this.map.clusterAddrs[osd];
     if (addrs === undefined || !this.map.isUp(osd) || addrs.addrs.length === 0) return;
     const connection = this.#o.messengers.cluster.connect(entityType.OSD, addrs);
     this.#osdConnections[osd] = { addrs, connection };
     connection.send(message);
+  }
+
+  /** A session with an OSD that is up ended with what was in it: PGs that wait for that OSD begin again. */
+  #osdReset(connection: Connection): void {
+    const osd = this.#osdConnections.findIndex((c) => c?.connection === connection);
+    if (osd < 0) return;
+    delete this.#osdConnections[osd];
+    this.#sharedWith.delete(osd);
+    if (this.state !== 'active' || !this.map.isUp(osd)) return;
+    this.log(1, `lost the session with osd.${osd}, which is up`);
+    for (const pg of this.pgs.values()) pg.peerReset(osd);
   }
 
   /** Connections to OSDs that went down, or came back elsewhere, are over. */

@@ -396,9 +396,25 @@ export class Peering {
   #restart(): void {
     this.lastPeeringReset = this.map.epoch;
     this.#clearPrimaryState();
-    this.clearState(PEERING_STATES);
+    this.clearState(PEERING_STATES | ACTIVE_STATES);
     this.#host.intervalChanged(true);
     this.#enter('Reset');
+  }
+
+  /** The session with a peer broke although it is up: what was asked or answered may be lost, so it is asked again. */
+  peerReset(osd: number): void {
+    if (this.isPrimary) {
+      const involved =
+        this.participants.has(osd) || this.#infoRequested.has(osd) || this.prior?.probe.has(osd) === true;
+      if (!involved || this.state === 'WaitActingChange' || this.state === 'Deleting') return;
+      this.#restart();
+      this.#activateMap();
+      return;
+    }
+    if (osd === this.mapping.actingPrimary && (this.state === 'Stray' || this.state === 'ReplicaActive')) {
+      this.#sendNotify = true;
+      this.#tellPrimary();
+    }
   }
 
   #newInterval(
@@ -425,17 +441,7 @@ export class Peering {
     this.#noteMapping();
     this.#log(1, `new interval: up [${old.up}] -> [${mapping.up}], acting [${old.acting}] -> [${mapping.acting}]`);
     this.#host.markDirty(true);
-    this.clearState(
-      pgState.ACTIVE |
-        pgState.PEERED |
-        pgState.DOWN |
-        pgState.RECOVERY_WAIT |
-        pgState.RECOVERING |
-        pgState.BACKFILLING |
-        pgState.BACKFILL_WAIT |
-        pgState.ACTIVATING |
-        PEERING_STATES,
-    );
+    this.clearState(PEERING_STATES | ACTIVE_STATES);
     if (wasPrimary || this.isPrimary) this.clearState(pgState.CLEAN | pgState.UNDERSIZED | pgState.DEGRADED);
     this.#clearPrimaryState();
     this.#host.intervalChanged(wasPrimary);
@@ -878,6 +884,7 @@ export class Peering {
         return;
       case 'ReplicaActive':
         if (compareEversion(message.log.head, this.log.head) >= 0) this.#mergeLog(message.info, message);
+        if (from === this.mapping.actingPrimary && this.isPeered) this.#sayActive(message.info.lastEpochStarted);
         return;
       default:
     }
@@ -988,6 +995,12 @@ export class Peering {
       return;
     }
     if (this.state !== 'ReplicaActive') return;
+    this.#sayActive(activationEpoch);
+    this.setState(this.writeable ? pgState.ACTIVE : pgState.PEERED);
+    this.#host.active();
+  }
+
+  #sayActive(activationEpoch: number): void {
     const info = this.info.copy();
     info.history.lastEpochStarted = activationEpoch;
     info.history.lastIntervalStarted = info.history.sameIntervalSince;
@@ -1002,8 +1015,6 @@ export class Peering {
         leaseAck: { readableUntilUb_ms: 0 },
       }),
     );
-    this.setState(this.writeable ? pgState.ACTIVE : pgState.PEERED);
-    this.#host.active();
   }
 
   #info(from: number, message: PgInfoMessage): void {
@@ -1018,6 +1029,8 @@ export class Peering {
         this.#becomeReplicaByInfo(message);
         return;
       case 'ReplicaActive':
+        // A primary that began again in the same interval waits for this answer.
+        if (from === this.mapping.actingPrimary && this.isPeered) this.#sayActive(message.info.lastEpochStarted);
         this.#mergeHistory(message.info.history);
         if (!this.info.purgedSnaps.equals(message.info.purgedSnaps)) {
           this.info.purgedSnaps = message.info.purgedSnaps;
@@ -1234,4 +1247,13 @@ export class Peering {
   }
 }
 
+const ACTIVE_STATES =
+  pgState.ACTIVE |
+  pgState.PEERED |
+  pgState.RECOVERY_WAIT |
+  pgState.RECOVERY_UNFOUND |
+  pgState.RECOVERING |
+  pgState.BACKFILLING |
+  pgState.BACKFILL_WAIT |
+  pgState.ACTIVATING;
 const PEERING_STATES = pgState.PEERING | pgState.INCOMPLETE | pgState.DOWN;

@@ -457,6 +457,12 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.markDirty(true);
   }
 
+  /** What was sent to a peer, or came from it, may be lost. */
+  peerReset(osd: number): void {
+    if (this.deleted) return;
+    this.run(() => this.peering.peerReset(osd));
+  }
+
   /** Not reported for long: the manager must not take it for stale. */
   needsReport(epoch: number): boolean {
     return epoch > this.info.stats.reportedEpoch;
