@@ -193,7 +193,7 @@ export class AuthMonitor extends Service {
       if (given === undefined) return reply(formatKeyring(this.keyServer.export(), f), 'exported master keyring');
       const name = this.#entity(given);
       const auth = this.keyServer.get(name);
-      if (auth === undefined) return failure('ENOENT', 'no key for auth(key= )');
+      if (auth === undefined) return failure('ENOENT', 'no key for auth(key=AAAAAAAAAAAAAAAA)');
       return reply(formatKeyring(ring(name, auth), f), `export auth(key=${auth.key.toBase64()})`);
     });
     for (const prefix of ['auth get-key', 'auth print-key', 'auth print_key']) {

@@ -127,7 +127,7 @@ export class CommandRunner {
     }
     log(': dispatch');
     if (this.#waiting.size >= WAITING_MAX) answer(failure('EAGAIN', 'too many commands are waiting'));
-    else if (own === undefined) answer(failure('EOPNOTSUPP', `${prefix} is served by the manager: send it there`));
+    else if (own === undefined) this.#proxy(message, session, answer);
     else this.#serve(own, command, message, session, answer, log);
   }
 
@@ -184,7 +184,19 @@ export class CommandRunner {
     });
   }
 
-  /** MCommand: `ceph tell mon.a ...`, about this very monitor. */
+  /** A command of the manager from a client that does not ask it directly. */
+  #proxy(message: CommandMessage, session: Session, answer: (reply: CommandReply) => void): void {
+    const waiting: Waiting = { text: message.cmd.join(''), session, since_ms: this.#clock.monotonic() };
+    this.#waiting.add(waiting);
+    const { fsid, cmd } = message;
+    const done = (result: CommandReply): void => {
+      this.#waiting.delete(waiting);
+      answer(result);
+    };
+    this.#mon.mgrProxy.send({ fsid, cmd, data: joined(message.data), done });
+  }
+
+  /** MCommand: `ceph tell mon.a ..., about this very monitor. */
   tellCommand(message: CommandMessage, tid: number, session: Session): void {
     this.#count++;
     const answer = ({ rc, status, out }: CommandReply): void => {

@@ -360,7 +360,7 @@ export class ConfigMonitor extends Service {
 
   #getOne(entity: AuthName, name: string, stored: string | undefined): CommandResult {
     const spec = this.#spec(name);
-    if (spec === undefined) return failure('ENOENT', '');
+    if (spec === undefined) return failure('ENOENT', `unrecognized key '${name}'`);
     if (spec.flags.includes('no_mon_update') && name !== 'fsid') {
       return failure('EINVAL', `${name} is special and cannot be stored by the mon`);
     }
@@ -406,6 +406,15 @@ function describeOption(spec: OptionSpec): string {
   return text;
 }
 
+/** Numbers and booleans bare, the rest as text. */
+function dumpDefault(f: Formatter, spec: OptionSpec): void {
+  const value = spec.default === '' ? '' : parseOptionValue(spec, spec.default);
+  if (spec.type === 'bool') f.bool('default', value === true);
+  else if (spec.type === 'float') f.float('default', Number(value));
+  else if (spec.type === 'int' || spec.type === 'uint') f.int('default', Number(value));
+  else f.string('default', spec.default === '' ? '' : String(value));
+}
+
 function dumpOption(f: Formatter, spec: OptionSpec): void {
   f.openObject('option');
   f.string('name', spec.name);
@@ -413,7 +422,7 @@ function dumpOption(f: Formatter, spec: OptionSpec): void {
   f.string('level', spec.level);
   f.string('desc', '');
   f.string('long_desc', '');
-  f.string('default', spec.default);
+  dumpDefault(f, spec);
   f.string('daemon_default', spec.daemonDefault ?? '');
   f.openArray('tags');
   f.close();
@@ -422,9 +431,11 @@ function dumpOption(f: Formatter, spec: OptionSpec): void {
   f.close();
   f.openArray('see_also');
   f.close();
-  f.openArray('enum_values');
-  for (const value of spec.enumValues) f.string('value', value);
-  f.close();
+  if (spec.type === 'str') {
+    f.openArray('enum_values');
+    for (const value of spec.enumValues) f.string('value', value);
+    f.close();
+  }
   f.string('min', spec.min === undefined ? '' : String(spec.min));
   f.string('max', spec.max === undefined ? '' : String(spec.max));
   f.bool('can_update_at_runtime', spec.runtime);

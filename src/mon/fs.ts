@@ -71,13 +71,13 @@ export class FsMonitor extends Service {
   }
 
   registerCommands(commands: CommandRegistry): void {
-    commands.read('fs ls', ({ f }) => {
+    commands.readLines('fs ls', ({ f }) => {
       if (f === undefined) return reply('No filesystems enabled\n');
       f.openArray('filesystems');
       f.close();
       return reply(f.flush());
     });
-    commands.read('fs dump', ({ args, f }) => {
+    commands.readLines('fs dump', ({ args, f }) => {
       const epoch = args.numOr('epoch', 0) || this.#map.epoch;
       const bytes = this.getVersion(epoch);
       if (bytes === undefined) return failure('ENOENT', '');
@@ -89,7 +89,7 @@ export class FsMonitor extends Service {
       f.close();
       return reply(f.flush(), status);
     });
-    commands.read('mds stat', ({ f }) => {
+    commands.readLines('mds stat', ({ f }) => {
       if (f === undefined) return reply('');
       f.openObject('mds_stat');
       f.openObject('fsmap');
@@ -100,7 +100,7 @@ export class FsMonitor extends Service {
       f.close();
       return reply(f.flush());
     });
-    commands.read('mds metadata', ({ args, f }) => {
+    commands.readLines('mds metadata', ({ args, f }) => {
       const who = args.optionalStr('who');
       if (who !== undefined) return failure('EINVAL', `MDS named '${who}' does not exist, or is not up`);
       const out = formatterOr(f);
@@ -109,7 +109,7 @@ export class FsMonitor extends Service {
       return reply(out.flush());
     });
     for (const prefix of ['mds versions', 'mds count-metadata']) {
-      commands.read(prefix, ({ args, f }) => {
+      commands.readLines(prefix, ({ args, f }) => {
         const out = formatterOr(f);
         out.openObject(prefix === 'mds versions' ? 'ceph_version' : args.str('property'));
         out.close();

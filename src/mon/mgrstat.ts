@@ -177,7 +177,7 @@ export class MgrStatMonitor extends Service {
       f.close();
       return { rc: 0, status: '', out: `${f.flush()}\n` };
     });
-    commands.read('osd last-stat-seq', ({ args, f }) => {
+    commands.readLines('osd last-stat-seq', ({ args, f }) => {
       const seq = this.#digest.osdLastSeq[args.num('id')] ?? 0n;
       if (f === undefined) return { rc: 0, status: '', out: String(seq) };
       f.int('seq', seq);

@@ -1,4 +1,4 @@
-import { AuthRegistry, decodeCaps, KeyRing, MonCap, MonServerAuth } from '../auth/index.ts';
+import { AuthRegistry, decodeCaps, KeyRing, MonCap, MonPeerAuth, MonServerAuth } from '../auth/index.ts';
 import {
   type Clock,
   type Entropy,
@@ -39,6 +39,7 @@ import { HealthMonitor } from './health.ts';
 import { KvMonitor } from './kv.ts';
 import { LogMonitor } from './log.ts';
 import { MgrMonitor } from './mgr.ts';
+import { MgrProxy } from './mgr-proxy.ts';
 import { MgrStatMonitor } from './mgrstat.ts';
 import { monitorChecks } from './mon-checks.ts';
 import { MonmapMonitor } from './monmap.ts';
@@ -125,6 +126,7 @@ export class Monitor {
   readonly commands = new CommandRegistry();
   readonly subscriptions: Subscriptions;
   readonly osdRequests: OsdRequests;
+  readonly mgrProxy: MgrProxy;
   readonly runner: CommandRunner;
   readonly serverAuth: MonServerAuth;
   readonly admin: AdminCommands;
@@ -214,6 +216,7 @@ export class Monitor {
     });
     this.subscriptions = new Subscriptions(this);
     this.osdRequests = new OsdRequests(this);
+    this.mgrProxy = new MgrProxy(clock, () => this.#messenger);
     this.runner = new CommandRunner(this);
     this.#dispatch = new Dispatch(this);
     this.admin = new AdminCommands(this);
@@ -252,7 +255,10 @@ export class Monitor {
     };
     this.kv.onChanged = () => subs.checkAll((what) => what.startsWith('kv:'));
     this.log.onChanged = () => subs.checkAll((what) => what.startsWith('log-'));
-    this.mgr.onChanged = () => subs.checkAll((what) => what === 'mgrmap');
+    this.mgr.onChanged = () => {
+      subs.checkAll((what) => what === 'mgrmap');
+      this.mgrProxy.update(this.mgr.map);
+    };
     this.mgrStat.onChanged = () => {
       subs.checkAll((what) => what === 'servicemap');
       this.#takePurgedSnaps();
@@ -349,11 +355,11 @@ export class Monitor {
 
   /** Reads the store, makes the first maps of a new cluster, and listens. Resolves when clients are served. */
   async start(): Promise<void> {
-    this.osd.fsid = this.#mkfsMap()?.fsid ?? '';
+    const fsid = decodeText(this.store.get(TABLE, 'cluster_uuid') ?? new Uint8Array()).trim();
+    this.osd.fsid = fsid;
+    this.fs.fsid = fsid;
     if (this.commitLog.lastCommitted === 0) await this.#makeCluster();
     for (const service of this.#services) service.start();
-    this.osd.fsid = this.fsid;
-    this.fs.fsid = this.fsid;
     // As a monitor alone that has just won an election: the next odd number.
     const t = new StoreTransaction();
     t.putNumber(TABLE, 'election_epoch', Math.floor(this.electionEpoch / 2) * 2 + 3);
@@ -370,6 +376,7 @@ export class Monitor {
       policies: monPolicies(config.num('mon_client_bytes'), config.num('mon_daemon_bytes')),
       nonce: 0,
       authServer: this.serverAuth,
+      authClient: new MonPeerAuth({ registry: this.#registry, keys: this.auth.keyServer, clock, entropy }),
     });
     messenger.addDispatcher({
       handleMessage: (message) => this.#handleMessage(message),
@@ -401,6 +408,7 @@ export class Monitor {
   stop(): void {
     this.#stopped = true;
     for (const timer of [this.#timer, this.#digestTimer]) if (timer !== undefined) this.clock.clearTimer(timer);
+    this.mgrProxy.stop();
     this.#messenger?.shutdown();
     for (const service of this.#services) service.stop();
     this.commitLog.stop();
@@ -442,6 +450,7 @@ export class Monitor {
   }
 
   #handleReset(connection: Connection): void {
+    if (this.mgrProxy.owns(connection)) this.mgrProxy.handleReset();
     const session = connection.session;
     if (session instanceof Session) this.#sessions.delete(session);
     connection.session = undefined;
@@ -450,6 +459,10 @@ export class Monitor {
   #handleMessage(message: ReceivedMessage): void {
     try {
       const { connection } = message;
+      if (connection.isOutgoing) {
+        if (this.mgrProxy.owns(connection)) this.mgrProxy.handleMessage(message);
+        return;
+      }
       const session = connection.session instanceof Session ? connection.session : this.#openSession(connection);
       if (session !== undefined && !this.#stopped) this.#dispatch.handle(message, session);
     } catch (error) {

@@ -79,15 +79,17 @@ export class MonmapMonitor extends Service {
   }
 
   registerCommands(commands: CommandRegistry, mon: Monitor): void {
-    commands.read('mon stat', ({ f }) => this.#stat(f, mon));
-    commands.read('mon dump', (call) => this.#dump(call, mon));
+    commands.readLines('mon stat', ({ f }) => this.#stat(f, mon));
+    commands.readLines('mon dump', (call) => this.#dump(call, mon));
     commands.read('mon getmap', ({ args }) => {
       const epoch = args.numOr('epoch', 0);
       const map = this.#at(epoch);
       if (map === undefined) return failure('ENOENT', `there is no map for epoch ${epoch}`);
       return reply(encodeToBytes(monMap, map), `got monmap epoch ${map.epoch}`);
     });
-    commands.read('mon feature ls', ({ args, f }) => this.#features(f, args.optionalStr('with_value') !== undefined));
+    commands.readLines('mon feature ls', ({ args, f }) =>
+      this.#features(f, args.optionalStr('with_value') !== undefined),
+    );
     // Every monitor here speaks msgr2 from its start.
     commands.read('mon enable-msgr2', () => done(''));
     // One monitor commits alone; one more in the map would be one that never takes part.

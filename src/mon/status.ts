@@ -304,14 +304,13 @@ function metadataCommands(commands: CommandRegistry, mon: Monitor): void {
     for (const [key, value] of [...mon.metadata].sort(([a], [b]) => (a < b ? -1 : 1))) f.string(key, value);
     f.close();
   };
-  commands.read('mon metadata', ({ args, f }) => {
+  commands.readLines('mon metadata', ({ args, f }) => {
     const out = formatterOr(f);
     const id = args.optionalStr('id');
     if (id !== undefined) {
-      if (mon.monmap.map.mon(id) === undefined) return failure('ENOENT', `mon.${id} not found`);
+      if (mon.monmap.map.mon(id) === undefined) return failure('ENOENT', 'requested mon not found');
       if (id !== mon.id) return failure('ENOENT', `mon.${id} metadata not found`);
       out.openObject('mon_metadata');
-      out.string('name', id);
       for (const [key, value] of [...mon.metadata].sort(([a], [b]) => (a < b ? -1 : 1))) out.string(key, value);
       out.close();
     } else {
@@ -321,12 +320,12 @@ function metadataCommands(commands: CommandRegistry, mon: Monitor): void {
     }
     return reply(out.flush());
   });
-  commands.read('mon versions', ({ f }) => {
+  commands.readLines('mon versions', ({ f }) => {
     const out = formatterOr(f);
     dumpCounts(out, 'ceph_version', new Map([[mon.version.text, 1]]));
     return reply(out.flush());
   });
-  commands.read('mon count-metadata', ({ args, f }) => {
+  commands.readLines('mon count-metadata', ({ args, f }) => {
     const property = args.str('property');
     const out = formatterOr(f);
     dumpCounts(out, property, new Map([[mon.metadata.get(property) ?? 'unknown', 1]]));
@@ -414,10 +413,10 @@ export function registerStatusCommands(commands: CommandRegistry, mon: Monitor):
     commands.read(prefix, ({ f }): CommandResult => {
       const out = formatterOr(f);
       dump(out);
-      return reply(asLines(out.flush()));
+      return reply(out.flush());
     });
   };
-  commands.read('quorum_status', ({ f }) => {
+  commands.readLines('quorum_status', ({ f }) => {
     // Without a format it is JSON without line ends.
     const out = f ?? formatterOr(undefined, 'json');
     dumpQuorumStatus(mon, out);
@@ -444,8 +443,8 @@ export function registerStatusCommands(commands: CommandRegistry, mon: Monitor):
         if (each !== 'mds' || nodes.length > 0) dumpNodes(out, each, nodes);
       }
       out.close();
-    } else dumpNodes(out, type, nodesOf(mon, type));
-    return reply(out.flush());
+    } else if (type !== 'mds') dumpNodes(out, type, nodesOf(mon, type));
+    return reply(asLines(out.flush()));
   });
   commands.read('report', ({ args }) => {
     const out = formatterOr(undefined);

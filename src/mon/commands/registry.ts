@@ -97,6 +97,15 @@ export class CommandRegistry {
     this.#add(prefix, undefined, handler);
   }
 
+  /** As {@link read}, for output that Ceph writes line by line: see {@link asLines}. */
+  readLines(prefix: string, handler: CommandHandler): void {
+    this.read(prefix, (call) => {
+      const result = handler(call);
+      if ('commit' in result || typeof result.out !== 'string') return result;
+      return { ...result, out: asLines(result.out) };
+    });
+  }
+
   /** A command that may change a service's state; it runs when that service's pending change is empty. */
   write(prefix: string, service: Service, handler: CommandHandler): void {
     this.#add(prefix, service, handler);

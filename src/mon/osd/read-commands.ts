@@ -55,8 +55,8 @@ function atEpoch(osd: OsdMonitor, { args }: CommandCall, show: (map: OSDMap) => 
 
 function filterOf(states: readonly string[]): OsdTreeFilter | string {
   const has = (state: string): boolean => states.includes(state);
-  if (has('up') && has('down')) return 'cannot specify both up and down';
-  if (has('in') && has('out')) return 'cannot specify both in and out';
+  if (has('in') && has('out')) return "cannot specify both 'in' and 'out'";
+  if (['up', 'down', 'destroyed'].filter(has).length > 1) return "can specify only one of 'up', 'down' and 'destroyed'";
   return { up: has('up'), down: has('down'), in: has('in'), out: has('out'), destroyed: has('destroyed') };
 }
 
@@ -72,7 +72,7 @@ function list(f: Formatter | undefined, section: string, name: string, items: re
 }
 
 function mapCommands(commands: CommandRegistry, osd: OsdMonitor): void {
-  commands.read('osd dump', (call) =>
+  commands.readLines('osd dump', (call) =>
     atEpoch(osd, call, (map) => {
       const { f } = call;
       if (f === undefined) return reply(printOSDMap(map));
@@ -89,8 +89,10 @@ function mapCommands(commands: CommandRegistry, osd: OsdMonitor): void {
     f.close();
     return reply(f.flush());
   });
-  commands.read('osd ls', (call) => atEpoch(osd, call, (map) => reply(list(call.f, 'osds', 'osd', [...map.osds()]))));
-  commands.read('osd ls-tree', (call) =>
+  commands.readLines('osd ls', (call) =>
+    atEpoch(osd, call, (map) => reply(list(call.f, 'osds', 'osd', [...map.osds()]))),
+  );
+  commands.readLines('osd ls-tree', (call) =>
     atEpoch(osd, call, (map) => {
       const name = call.args.str('name');
       const id = map.crush.itemId(name);
@@ -101,7 +103,7 @@ function mapCommands(commands: CommandRegistry, osd: OsdMonitor): void {
     }),
   );
   for (const prefix of ['osd tree', 'osd tree-from']) {
-    commands.read(prefix, (call) =>
+    commands.readLines(prefix, (call) =>
       atEpoch(osd, call, (map) => {
         const { f, args } = call;
         const filter = filterOf(args.list('states'));
@@ -159,11 +161,11 @@ function mapCommands(commands: CommandRegistry, osd: OsdMonitor): void {
       return reply(f === undefined ? text : f.flush(), status);
     });
   }
-  commands.read('osd erasure-code-profile ls', ({ f }) => {
+  commands.readLines('osd erasure-code-profile ls', ({ f }) => {
     const names = [...osd.map.erasureCodeProfiles.keys()].sort();
     return reply(list(f, 'erasure-code-profiles', 'profile', names));
   });
-  commands.read('osd erasure-code-profile get', ({ args, f }) => {
+  commands.readLines('osd erasure-code-profile get', ({ args, f }) => {
     const name = args.str('name');
     const profile = osd.map.erasureCodeProfiles.get(name);
     if (profile === undefined) return failure('ENOENT', `unknown erasure code profile '${name}'`);
@@ -204,7 +206,7 @@ function daemonCommands(commands: CommandRegistry, osd: OsdMonitor): void {
     f.close();
     return reply(f.flush());
   });
-  commands.read('osd info', ({ args, f }) => {
+  commands.readLines('osd info', ({ args, f }) => {
     const { map } = osd;
     const only = args.optionalNum('id');
     if (only !== undefined && !map.exists(only)) return missing(only);
@@ -288,7 +290,7 @@ function placementCommands(commands: CommandRegistry, osd: OsdMonitor): void {
     for (const id of osds) f.int('osd', id);
     f.close();
   };
-  commands.read('osd map', ({ args, f }) => {
+  commands.readLines('osd map', ({ args, f }) => {
     const { map } = osd;
     const poolName = args.str('pool');
     const object = args.str('object');
@@ -391,7 +393,7 @@ function utilization(map: OSDMap, f: Formatter | undefined): string {
 
 function poolCommands(commands: CommandRegistry, mon: Monitor): void {
   const { osd } = mon;
-  commands.read('osd lspools', ({ f }) => {
+  commands.readLines('osd lspools', ({ f }) => {
     const pools = [...osd.map.pools.keys()].map((id) => [id, osd.map.poolName(id) ?? ''] as const);
     if (f === undefined) return reply(pools.map(([id, name]) => `${id} ${name}\n`).join(''));
     f.openArray('pools');
