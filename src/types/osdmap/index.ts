@@ -17,7 +17,7 @@ export {
 export * from './flags.ts';
 export { OSDMapIncremental, RATIO_UNCHANGED, RELEASE_UNCHANGED } from './incremental.ts';
 export { decodeOSDMapIncremental, encodeOSDMapIncremental, OSDMap, sealIncremental } from './osdmap.ts';
-export { PgTable, type PgTableWork } from './pg-table.ts';
+export { PG_TABLE_PGS_MAX, PgTable, type PgTableWork } from './pg-table.ts';
 export {
   CRUSH_ITEM_NONE,
   type PgMapping,

@@ -77,6 +77,8 @@ export class OSDMap extends WithFields {
   /** Throws DecodeError for bytes that are no map or whose crc is wrong. */
   static decode(bytes: Uint8Array): OSDMap {
     const { fields, crc } = decodeFields(readerOf(bytes));
+    // Now, so that a broken one is refused here and not where it is first used.
+    crushOf(fields.crushBytes);
     return new OSDMap(fields, crc);
   }
 
@@ -116,6 +118,7 @@ export class OSDMap extends WithFields {
     if (inc.epoch !== this.epoch + 1) throw new RangeError(`incremental ${inc.epoch} on a map of epoch ${this.epoch}`);
     if (inc.epoch !== 1 && inc.fsid !== this.fsid) throw new RangeError(`incremental of cluster ${inc.fsid}`);
     if (inc.fullMap.length > 0) return OSDMap.decode(inc.fullMap);
+    if (inc.crush.length > 0) crushOf(inc.crush);
     return new OSDMap(applyFields(this.fields, inc, (bytes, id) => crushOf(bytes).classNames.has(id)));
   }
 

@@ -15,6 +15,9 @@ import {
   tempOsds,
 } from './placement.ts';
 
+/** PGs of one pool at most: a map from outside may claim four billion, which would take the memory of a big machine. */
+export const PG_TABLE_PGS_MAX = 2 ** 24;
+
 /** All PGs of one pool. Sets lie one after another, `size` places each; unused places at the end of a set hold UNUSED. */
 class PoolTable {
   readonly placement: PoolPlacement;
@@ -30,6 +33,7 @@ class PoolTable {
   constructor(placement: PoolPlacement) {
     this.placement = placement;
     this.pgNum = placement.pool.pgNum;
+    if (this.pgNum > PG_TABLE_PGS_MAX) throw new RangeError(`pool ${placement.id} claims ${this.pgNum} PGs`);
     this.size = Math.max(1, placement.pool.size);
     this.raw = new Int32Array(this.pgNum * this.size).fill(UNUSED);
     this.up = new Int32Array(this.pgNum * this.size).fill(UNUSED);

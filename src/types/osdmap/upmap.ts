@@ -33,7 +33,10 @@ class RuleViews {
 function isPendingMerge(pool: PgPool, seed: number): boolean {
   if (pool.pgNumPending >= pool.pgNum) return false;
   if (seed >= pool.pgNumPending && seed < pool.pgNum) return true;
-  for (let source = pool.pgNumPending; source < pool.pgNum; source++) {
+  // Sources have one bit more than their parents: only few numbers come into question.
+  for (let bit = 1; bit <= 2 ** 31; bit *= 2) {
+    const source = seed + bit;
+    if (source < pool.pgNumPending || source >= pool.pgNum) continue;
     if (pgParent({ pool: 0, seed: source }).seed === seed) return true;
   }
   return false;

@@ -130,6 +130,9 @@ const poolSnapInfo: Codec<PoolSnapInfo> = struct(
 /** Application name to its own key-value pairs: `rbd`, `rgw`, `cephfs`. */
 export type ApplicationMetadata = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
+/** A count from outside may claim four billion hit sets; nobody keeps more than these. */
+export const HIT_SETS_GRADED_MAX = 65_536;
+
 /** What stands for "no bucket" in peeringCrushMandatoryMember. */
 export const PEERING_MEMBER_NONE = 0x7fffffff;
 
@@ -291,11 +294,11 @@ export class PgPool {
     return { seq: this.snapSeq, snaps: [...this.snaps.keys()].sort((a, b) => b - a) };
   }
 
-  /** What `hitSetGradeDecayRate` makes of one after another hit set, in millionths. */
+  /** What `hitSetGradeDecayRate` makes of one after another hit set, in millionths; of the first {@link HIT_SETS_GRADED_MAX} only. */
   get gradeTable(): number[] {
     const grades: number[] = [];
     let v = 1_000_000;
-    for (let i = 0; i < this.hitSetCount; i++) {
+    for (let i = 0; i < Math.min(this.hitSetCount, HIT_SETS_GRADED_MAX); i++) {
       v = Math.trunc(v * (1 - this.hitSetGradeDecayRate / 100));
       grades.push(v);
     }
