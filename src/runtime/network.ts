@@ -32,12 +32,13 @@ class TcpSocket implements Socket {
   readonly #socket: NetSocket;
   #error: Error | undefined;
 
-  /** `place` is what `socket` was made with. */
-  constructor(socket: NetSocket, place: SocketReads) {
+  /** `reads` is what `socket` was made with; without, its stream of chunks is read. */
+  constructor(socket: NetSocket, reads: SocketReads | undefined) {
     this.#socket = socket;
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    place.owner = this;
+    if (reads !== undefined) reads.owner = this;
+    else socket.on('data', (chunk: Buffer) => this.handler?.data(chunk));
     socket.setNoDelay(true);
     socket.on('drain', () => this.handler?.drain());
     socket.on('error', (error) => {
@@ -167,6 +168,12 @@ export const tcpNetwork: Network = {
         }
         const inner = accepted as unknown as { _handle: unknown };
         const handle = inner._handle;
+        if (typeof handle !== 'object' || handle === null) {
+          // A node:net that keeps its handle elsewhere: the ordinary way, with a copy more for what is large.
+          onSocket(new TcpSocket(accepted, undefined));
+          accepted.resume();
+          return;
+        }
         inner._handle = null;
         accepted.destroy();
         const reads = new SocketReads();

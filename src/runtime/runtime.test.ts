@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { crc32c, crc32cPortable, SeededEntropy } from '../base/index.ts';
+import { crc32c, crc32cPortable, SeededEntropy, type Socket, type SocketHandler } from '../base/index.ts';
 import { installNativeCrc32c, openLmdb, osDisk, tcpNetwork } from './index.ts';
 
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
@@ -129,4 +129,66 @@ test('TCP: bytes both ways, refusal, orderly end', async () => {
     }),
     /ECONNREFUSED/,
   );
+});
+
+test('TCP: what a handler wants in one place is read into that place; pauses hold, both ways', async () => {
+  const random = new SeededEntropy(11);
+  const sent = random.bytes(700_000);
+  const place = new Uint8Array(500_000);
+  let filled = 0;
+  let at = 0;
+  const received = new Uint8Array(sent.length);
+  let resolve: () => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  let pauses = 0;
+  const receiver = (socket: Socket): SocketHandler => ({
+    target: () => (filled < place.length ? place.subarray(filled) : undefined),
+    filled(length) {
+      received.set(place.subarray(filled, filled + length), at);
+      at += length;
+      filled += length;
+      if (pauses < 3) {
+        pauses++;
+        socket.pause();
+        setTimeout(() => socket.resume(), 5);
+      }
+    },
+    data(chunk) {
+      received.set(chunk, at);
+      at += chunk.length;
+      if (at === sent.length) resolve();
+    },
+    drain() {},
+    closed: () => reject(new Error('closed')),
+  });
+  for (const sender of ['dialling', 'listening'] as const) {
+    filled = 0;
+    at = 0;
+    pauses = 0;
+    const done = new Promise<void>((ok, failed) => {
+      resolve = ok;
+      reject = failed;
+    });
+    const quiet: SocketHandler = { data() {}, drain() {}, closed() {} };
+    const attach = (socket: Socket, side: 'dialling' | 'listening'): void => {
+      socket.handler = side === sender ? quiet : receiver(socket);
+      if (side !== sender) return;
+      socket.write([sent.subarray(0, 100), sent.subarray(100, 300_000), sent.subarray(300_000)]);
+    };
+    const listener = await tcpNetwork.listen({ host: '127.0.0.1', port: 0 }, (s) => attach(s, 'listening'));
+    let dialled: Socket | undefined;
+    tcpNetwork.connect(
+      listener.endpoint,
+      (s) => {
+        dialled = s;
+        attach(s, 'dialling');
+      },
+      (error) => reject(error),
+    );
+    await done;
+    dialled?.destroy();
+    listener.close();
+    assert.equal(Buffer.compare(received, sent), 0);
+    assert.equal(filled, place.length);
+  }
 });
