@@ -121,7 +121,7 @@ export class SimCluster {
 
   /** Makes keys, maps and stores, and starts every daemon. Resolves when all OSDs are up and in and the manager is available. */
   async start(timeout_ms = 60_000): Promise<void> {
-    for (const machine of this.#machines.values()) machine.node.start();
+    for (const machine of this.#machines.values()) machine.start();
     await this.#make();
     await this.startDaemon('mon.a');
     await this.startDaemon('mgr.x');

@@ -13,6 +13,8 @@ interface Event {
 
 /** How many steps of promise chains go on after each event. */
 const MICROTASK_ROUNDS = 4;
+/** How many steps of promise chains are waited for where no event is left. */
+const IDLE_ROUNDS_MAX = 100;
 
 /** Wall time of the simulation's start: any constant will do. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
@@ -75,12 +77,19 @@ export class SimWorld {
    * an event settles go on between it and the next (a daemon's start is asynchronous); their order too is the same every time.
    */
   async run(until_ms: number, done: () => boolean = () => false): Promise<boolean> {
+    let idleRounds = 0;
     while (!done()) {
       const next = this.#heap[0];
       if (next === undefined || next.at_ms > until_ms) {
+        // A promise that is on its way may yet schedule something.
+        if (idleRounds++ < IDLE_ROUNDS_MAX) {
+          await undefined;
+          continue;
+        }
         this.#now_ms = Math.max(this.#now_ms, Math.min(until_ms, next?.at_ms ?? until_ms));
         return done();
       }
+      idleRounds = 0;
       this.#pop();
       this.#now_ms = next.at_ms;
       const { fn, node, life } = next;
