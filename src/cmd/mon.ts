@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { KeyRing } from '../auth/index.ts';
@@ -6,6 +6,7 @@ import type { Kv } from '../base/index.ts';
 import { decodeFromBytes } from '../encoding/index.ts';
 import { isMade, Monitor, mkfs } from '../mon/index.ts';
 import { monMap } from '../types/index.ts';
+import { claimDirectory } from './claim.ts';
 import { commonAdminCommand } from './common-admin.ts';
 import { type DaemonContext, type RunningDaemon, runDaemon } from './daemon.ts';
 import { hostMetadata } from './metadata.ts';
@@ -53,6 +54,8 @@ async function start(context: DaemonContext): Promise<RunningDaemon | undefined>
   const { id, config, logger } = context;
   const path = dataPath(context);
   const keyring = config.expand(config.str('keyring'));
+  if (!existsSync(path)) throw new Error(`mon.${id} has no data in ${path}; make it with --mkfs`);
+  const release = claimDirectory(path);
   const kv = openStore(context);
   const monitor = new Monitor({
     ...context,
@@ -76,6 +79,7 @@ async function start(context: DaemonContext): Promise<RunningDaemon | undefined>
     async stop() {
       monitor.stop();
       kv.close();
+      release();
     },
     adminCommand: (command) => monitor.adminCommand(command),
   };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { KeyRing } from '../auth/index.ts';
 import { mkfs, OsdDaemon } from '../osd/index.ts';
 import { DiskStore, MemoryStore, type ObjectStore } from '../store/index.ts';
+import { claimDirectory } from './claim.ts';
 import { type DaemonContext, type RunningDaemon, runDaemon } from './daemon.ts';
 import { hostMetadata } from './metadata.ts';
 
@@ -64,6 +65,7 @@ async function start(context: DaemonContext): Promise<RunningDaemon | undefined>
     return undefined;
   }
   if (!existsSync(path)) throw new Error(`osd.${id} has no data in ${path}; make it with --mkfs`);
+  const release = claimDirectory(path);
   if (isMemory(context)) await make(context, store, path, whoami);
   const keyring = config.expand(config.str('keyring'));
   const daemon = new OsdDaemon({
@@ -80,7 +82,10 @@ async function start(context: DaemonContext): Promise<RunningDaemon | undefined>
   });
   await daemon.start();
   return {
-    stop: () => daemon.stop(),
+    async stop() {
+      await daemon.stop();
+      release();
+    },
     adminCommand: (command) => daemon.adminCommand(command),
   };
 }

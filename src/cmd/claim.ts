@@ -1,0 +1,48 @@
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { ErrnoError } from '../base/index.ts';
+
+/** Start time of a process in clock ticks since boot: with the pid it names one process for good. Empty where there is no /proc. */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number, started: string): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  const now = startTime(pid);
+  return now === undefined || started === '' || now === started;
+}
+
+/**
+ * Claims a daemon's data directory for this process: two daemons on one store would ruin it. The claim ends with the process, however it ends.
+ * EBUSY, with the pid, where another process holds it.
+ */
+export function claimDirectory(path: string): () => void {
+  const file = join(path, 'lock');
+  for (let tries = 0; tries < 3; tries++) {
+    try {
+      const fd = openSync(file, 'wx', 0o600);
+      writeSync(fd, `${process.pid} ${startTime(process.pid) ?? ''}\n`);
+      closeSync(fd);
+      return () => rmSync(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const [pid, started] = readFileSync(file, 'utf8').trim().split(' ');
+    if (Number(pid) > 0 && Number(pid) !== process.pid && isAlive(Number(pid), started ?? '')) {
+      throw new ErrnoError('EBUSY', `${path} is in use by the process ${pid}`);
+    }
+    // Left behind by one that was killed.
+    rmSync(file, { force: true });
+  }
+  throw new ErrnoError('EBUSY', `${path} is being claimed by others over and over`);
+}
