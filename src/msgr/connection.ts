@@ -277,6 +277,10 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
     this.#dropLink();
     this.#requeueSent();
     const isIdle = this.#out.length === 0 && this.#requeued.length === 0 && !this.#keepaliveWanted;
+    if (this.#isDisposable && isIdle) {
+      this.close();
+      return;
+    }
     if ((this.policy.standby && isIdle && state !== 'WAIT') || this.policy.server) {
       this.state = 'STANDBY';
       return;

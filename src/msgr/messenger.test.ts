@@ -153,6 +153,11 @@ test('markDisposable sends what is queued, markDown does not; neither is told', 
   world.run(undefined, 1000);
   assert.deepEqual(server.recorder.tids, [1]);
   assert.deepEqual(server.recorder.events, ['accept', 'reset']);
+  const nowhere = user.messenger.connect(entityType.OSD, EntityAddrVec.parse('v2:127.0.0.1:6999/1')!);
+  nowhere.markDisposable();
+  world.run(undefined, 1000);
+  assert.equal(user.messenger.stats.connections, 0);
+  user.recorder.events.length = 1;
   const other = user.messenger.connect(entityType.OSD, server.addrs);
   other.send(message(2));
   other.markDown();
