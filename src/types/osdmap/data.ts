@@ -134,8 +134,12 @@ function resized<T>(list: readonly T[], length: number, fill: T): readonly T[] {
   return out;
 }
 
-/** The fields of `map` with all lists by OSD id of length `maxOsd`; what is beyond is cut off. */
+/** OSD ids at most: a change from outside may claim four billion. Ceph's monitor allows 10,000 (mon_max_osd). */
+export const MAX_OSD_MAX = 2 ** 20;
+
+/** The fields of `map` with all lists by OSD id of length `maxOsd`; what is beyond is cut off. Throws RangeError beyond {@link MAX_OSD_MAX}. */
 export function withMaxOsd(fields: OSDMapFields, maxOsd: number): OSDMapFields {
+  if (!(maxOsd >= 0 && maxOsd <= MAX_OSD_MAX)) throw new RangeError(`max_osd ${maxOsd} is not in [0, ${MAX_OSD_MAX}]`);
   const blank = EntityAddrVec.empty;
   return {
     ...fields,

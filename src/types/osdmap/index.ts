@@ -4,7 +4,7 @@ export {
   OSDMAP_SIGNIFICANT_FEATURES,
   osdMapEncodingFeatures,
 } from './codec.ts';
-export type { OSDMapFields } from './data.ts';
+export { MAX_OSD_MAX, type OSDMapFields } from './data.ts';
 export * from './dump.ts';
 export * from './features.ts';
 export {

@@ -16,7 +16,7 @@ import {
 } from './placement.ts';
 
 /** PGs of one pool at most: a map from outside may claim four billion, which would take the memory of a big machine. */
-export const PG_TABLE_PGS_MAX = 2 ** 24;
+export const PG_TABLE_PGS_MAX = 2 ** 22;
 
 /** All PGs of one pool. Sets lie one after another, `size` places each; unused places at the end of a set hold UNUSED. */
 class PoolTable {
