@@ -11,6 +11,10 @@ const commands: Record<string, Command> = {
   mon: { summary: 'run one monitor', run: async (argv) => (await import('./mon.ts')).main(argv) },
   osd: { summary: 'run one OSD', run: async (argv) => (await import('./osd.ts')).main(argv) },
   mgr: { summary: 'run one manager', run: async (argv) => (await import('./mgr.ts')).main(argv) },
+  authtool: {
+    summary: "Ceph's tool for keyrings (ceph-authtool)",
+    run: async (argv) => (await import('./tools/authtool.ts')).authtool(argv),
+  },
   crushtool: {
     summary: "Ceph's tool for CRUSH maps",
     run: async (argv) => (await import('./tools/crushtool.ts')).crushtool(argv),

@@ -11,7 +11,8 @@ export interface ToolIo {
   err(text: string): void;
   /** Throws with a `code` of Node's. */
   readFile(path: string): Uint8Array;
-  writeFile(path: string, bytes: Uint8Array): void;
+  /** `mode`: of a file that is made. */
+  writeFile(path: string, bytes: Uint8Array, mode?: number): void;
   exists(path: string): boolean;
   now(): Utime;
   newUuid(): string;
@@ -25,7 +26,7 @@ export const systemIo: ToolIo = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   readFile: (path) => new Uint8Array(readFileSync(path)),
-  writeFile: (path, bytes) => writeFileSync(path, bytes),
+  writeFile: (path, bytes, mode) => writeFileSync(path, bytes, mode === undefined ? {} : { mode }),
   exists: existsSync,
   now: () => utimeFromMs(Date.now()),
   newUuid: () => uuidFromRandom(randomBytes(16)),
