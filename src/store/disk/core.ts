@@ -44,6 +44,9 @@ export class Generation {
   }
 }
 
+/** Onodes that come in between two passes of eviction. */
+const EVICT_EVERY = 32;
+
 /** State that the parts of a disk store share. */
 export class StoreCore {
   readonly clock: Clock;
@@ -71,6 +74,9 @@ export class StoreCore {
   readonly cacheBytes_max: number;
   #cacheBytes = 0;
   #hand: IterableIterator<[string, Onode]> | undefined;
+  #roundBytes = 0;
+  /** Onodes that came in since the last eviction. */
+  #inserted = 0;
   /** Called with an object of the frozen generation that is about to be changed. */
   storeFrozen: (o: Onode) => void = () => {};
   #syncWaiters: ((error: Error | null) => void)[] = [];
@@ -139,11 +145,14 @@ export class StoreCore {
   #insert(o: Onode): void {
     this.onodes.set(o.name.mapKey, o);
     this.#cacheBytes += o.memory;
+    this.#inserted++;
   }
 
   /** Keeps the cache within its limit. Only to be called when nobody holds an onode that it is about to change. */
   trimCache(): void {
-    if (this.#cacheBytes > this.cacheBytes_max) this.#evict();
+    if (this.#cacheBytes <= this.cacheBytes_max || this.#inserted < EVICT_EVERY) return;
+    this.#inserted = 0;
+    this.#evict();
   }
 
   /** Marks an onode as about to be changed by the running generation. */
@@ -156,36 +165,34 @@ export class StoreCore {
     g.dirty.push(o);
   }
 
-  /** Gives up onodes that were not used since the hand last passed. Changed ones stay until they are stored. */
+  /**
+   * Gives up onodes that were not used since the hand last passed. Changed ones stay until they are stored, so a pass may find nothing: it
+   * ends after a few steps for each onode that came in.
+   */
   #evict(): void {
-    const target = this.cacheBytes_max * 0.9;
-    let steps = 0;
-    const steps_max = Math.min(this.onodes.size * 2, 4096);
-    while (this.#cacheBytes > target && steps++ < steps_max) {
+    for (let steps = 0; steps < EVICT_EVERY * 8 && this.#cacheBytes > this.cacheBytes_max; steps++) {
       const hand: IterableIterator<[string, Onode]> = this.#hand ?? this.onodes.entries();
       this.#hand = hand;
       const next = hand.next();
       if (next.done === true) {
+        // Sizes change while onodes are in the cache: at the end of each round the sum is what was met on the way.
         this.#hand = undefined;
+        if (this.#roundBytes > 0) this.#cacheBytes = this.#roundBytes;
+        this.#roundBytes = 0;
         continue;
       }
       const [key, o] = next.value;
-      if (o.dirtyGeneration !== 0 || o.lastGeneration > this.committed) continue;
-      if (o.recent) {
+      if (o.dirtyGeneration === 0 && o.lastGeneration <= this.committed) {
+        if (!o.recent) {
+          this.#cacheBytes -= o.memory;
+          this.onodes.delete(key);
+          continue;
+        }
         o.recent = false;
-        continue;
       }
-      this.#cacheBytes -= o.memory;
-      this.onodes.delete(key);
-    }
-    // Sizes change while an onode is in the cache; now and then the sum is taken anew.
-    if (++this.#evictions % 256 === 0) {
-      let sum = 0;
-      for (const o of this.onodes.values()) sum += o.memory;
-      this.#cacheBytes = sum;
+      this.#roundBytes += o.memory;
     }
   }
-  #evictions = 0;
 
   get cacheBytes(): number {
     return this.#cacheBytes;
