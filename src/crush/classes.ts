@@ -64,8 +64,9 @@ export function rebuildShadows(map: CrushMap): void {
   const old = map.classBuckets;
   // removeTree takes the removed buckets' own entries out; the ids of their shadows are still wanted.
   map.classBuckets = new Map(old);
-  for (const root of findShadowRoots(map)) removeTree(map, root);
-  fitChooseArgs(map);
+  const roots = findShadowRoots(map);
+  for (const root of roots) removeTree(map, root);
+  if (roots.length > 0) fitChooseArgs(map);
   map.classBuckets = new Map();
   populateShadows(map, old);
 }
@@ -98,7 +99,7 @@ class Cloner {
     const map = this.#map;
     const name = map.itemNames.get(id);
     const original = map.bucket(id);
-    if (name === undefined) throw new ErrnoError('ENOENT', `bucket ${id} has no name`);
+    if (name === undefined) throw new ErrnoError('ECHILD', `bucket ${id} has no name`);
     if (original === undefined) throw new ErrnoError('ENOENT', `bucket ${id} does not exist`);
     const shadowName = `${name}~${map.classNames.get(classId)}`;
     const known = map.itemId(shadowName);

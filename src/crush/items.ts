@@ -306,7 +306,12 @@ function forgetUnlinked(map: CrushMap, item: number, unlinkOnly: boolean): boole
     map.deleteItemName(item);
     if (item >= 0 && !unlinkOnly) map.itemClasses.delete(item);
   }
-  rebuildShadows(map);
+  try {
+    rebuildShadows(map);
+  } catch (error) {
+    // Shadows of uniform buckets cannot be made: the removal stands, as in Ceph.
+    if (!(error instanceof ErrnoError)) throw error;
+  }
   return true;
 }
 

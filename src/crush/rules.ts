@@ -51,13 +51,15 @@ export function addSimpleRule(map: CrushMap, options: SimpleRule): number {
   if (id !== undefined && rulesetExists(map, id)) throw new ErrnoError('EEXIST', `ruleset ${id} exists`);
   let at = id ?? 0;
   if (id === undefined) while (map.rules[at] !== undefined || rulesetExists(map, at)) at++;
-  const root = takeTarget(map, options.root, options.deviceClass ?? '');
+  if (map.itemId(options.root) === undefined)
+    throw new ErrnoError('ENOENT', `root item ${options.root} does not exist`);
   let type = 0;
   if (options.failureDomain !== '') {
     const known = map.typeId(options.failureDomain);
     if (known === undefined) throw new ErrnoError('EINVAL', `unknown type ${options.failureDomain}`);
     type = known;
   }
+  const root = takeTarget(map, options.root, options.deviceClass ?? '');
   if (mode !== 'firstn' && mode !== 'indep') throw new ErrnoError('EINVAL', `unknown mode ${mode}`);
   const indep = mode === 'indep';
   const choose = indep

@@ -44,6 +44,7 @@ const STATUS_OF = (error: ErrnoError): number => (256 - error.errno) & 0xff;
 
 const ERRNO_TEXTS: Record<string, string> = {
   ENOENT: '(2) No such file or directory',
+  ECHILD: '(10) No child processes',
   EBUSY: '(16) Device or resource busy',
   EEXIST: '(17) File exists',
   EINVAL: '(22) Invalid argument',
@@ -721,9 +722,11 @@ class Run {
       this.#io.err(`rule ${removeRuleName} does not exist\n`);
       return 0;
     }
-    removeRule(map, id);
-    this.#modified = true;
-    return undefined;
+    const failed = this.#attempt(
+      () => removeRule(map, id),
+      () => `fail to remove rule ${removeRuleName}\n`,
+    );
+    return failed === undefined ? undefined : 1;
   }
 
   #reclassify(): number | undefined {

@@ -5,7 +5,7 @@ export function formatG(x: number, precision = 6): string {
   if (Number.isNaN(x)) return 'nan';
   if (!Number.isFinite(x)) return x < 0 ? '-inf' : 'inf';
   if (x === 0) return Object.is(x, -0) ? '-0' : '0';
-  const [mantissa, exponentText] = x.toExponential(precision - 1).split('e') as [string, string];
+  const [mantissa, exponentText] = roundHalfEven(x, precision).split('e') as [string, string];
   const exponent = Number(exponentText);
   if (exponent < -4 || exponent >= precision) {
     const sign = exponent < 0 ? '-' : '+';
@@ -16,6 +16,18 @@ export function formatG(x: number, precision = 6): string {
   if (exponent < 0) return `${minus}0.${'0'.repeat(-exponent - 1)}${trimZeros(`.${digits}`).slice(1)}`;
   const whole = digits.slice(0, exponent + 1);
   return `${minus}${trimZeros(`${whole}.${digits.slice(exponent + 1)}`)}`;
+}
+
+/** `precision` digits in exponential form; an exact tie goes to the even digit as in C, where toExponential takes the larger. */
+function roundHalfEven(x: number, precision: number): string {
+  const rounded = x.toExponential(precision - 1);
+  const exact = x.toExponential(precision + 20);
+  const digits = exact.slice(0, exact.indexOf('e')).replace(/[-.]/g, '');
+  if (!/^50*$/.test(digits.slice(precision)) || Number(digits[precision - 1]) % 2 === 1) return rounded;
+  // The digits as they are, cut off: toward the even one.
+  const cut = digits.slice(0, precision);
+  const sign = x < 0 ? '-' : '';
+  return `${sign}${cut[0]}${precision > 1 ? `.${cut.slice(1)}` : ''}${exact.slice(exact.indexOf('e'))}`;
 }
 
 function trimZeros(text: string): string {
