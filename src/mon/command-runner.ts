@@ -214,17 +214,11 @@ export class CommandRunner {
   }
 }
 
-/** The first signature whose check succeeds; else the failure of the first. */
+/** Checks a command against the signature meant: the longest of which it gives any argument, else the shortest. */
 function validateAny(specs: readonly CommandSpec[], command: CommandMap): ReturnType<typeof validateArgs> {
-  let first: unknown;
-  for (const spec of specs) {
-    try {
-      return validateArgs(spec, command);
-    } catch (error) {
-      first ??= error;
-    }
-  }
-  throw first ?? new ErrnoError('EINVAL', 'command not known');
+  const longestFirst = [...specs].sort((a, b) => b.args.length - a.args.length);
+  const meant = longestFirst.find((spec) => spec.args.some(({ name }) => name in command));
+  return validateArgs(meant ?? longestFirst.at(-1)!, command);
 }
 
 /** Arguments as caps match them: texts, and each of `caps` by its service. */

@@ -58,6 +58,8 @@ export function parseStoredKey(key: string): { who: string; name: string } {
 /** A value in the form that is stored: parsed and written again, so that `4G` becomes bytes. @throws ErrnoError EINVAL */
 export function normalizeValue(spec: OptionSpec, text: string): string {
   const value = parseOptionValue(spec, text);
+  // One level counts for the log and for what is gathered.
+  if (spec.name.startsWith('debug_') && /^\d+$/.test(text)) return `${text}/${text}`;
   return spec.type === 'str' ? text : formatOptionValue(spec, value);
 }
 

@@ -193,7 +193,6 @@ export class Dispatch {
     if (!session.may('mgr', 'x')) return;
     const m = MMgrBeacon.decode(message);
     if (m.fsid !== this.#mon.fsid) return;
-    const clientNames = [...(m.metadata.get('client_names') ?? '').split(',')];
     this.#mon.mgr.whenWriteable(() => {
       this.#mon.mgr.handleBeacon({
         gid: Number(m.gid),
@@ -210,7 +209,7 @@ export class Dispatch {
         })),
         metadata: m.metadata,
         services: m.services,
-        clients: m.clients.map((addrs, i) => ({ name: clientNames[i] ?? '', addrs })),
+        clients: m.clients.map((addrs, i) => ({ name: m.clientNames[i] ?? '', addrs })),
         mgrFeatures: m.features,
       });
     });

@@ -11,7 +11,7 @@ import {
 import type { Config } from '../config/index.ts';
 import { DecodeError, decodeFromBytes, decodeText, encodeText, encodeToBytes } from '../encoding/index.ts';
 import { MMgrDigest } from '../messages/index.ts';
-import { type Connection, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
+import { type Connection, type Dispatcher, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
 import { MonStore, SingleCommitLog, StoreTransaction } from '../paxos/index.ts';
 import {
   CEPH_VERSION_COMMIT,
@@ -105,7 +105,7 @@ export function isMade(kv: Kv): boolean {
  * A monitor: the services over one commit log, the sessions of its peers, and what goes between them. It talks to the world through the
  * interfaces it is given, so the simulator runs this very code.
  */
-export class Monitor {
+export class Monitor implements Dispatcher {
   readonly id: string;
   readonly options: MonitorOptions;
   readonly config: Config;
@@ -378,11 +378,7 @@ export class Monitor {
       authServer: this.serverAuth,
       authClient: new MonPeerAuth({ registry: this.#registry, keys: this.auth.keyServer, clock, entropy }),
     });
-    messenger.addDispatcher({
-      handleMessage: (message) => this.#handleMessage(message),
-      handleAccept: (connection) => this.#handleAccept(connection),
-      handleReset: (connection) => this.#handleReset(connection),
-    });
+    messenger.addDispatcher(this);
     this.#messenger = messenger;
     this.#active = true;
     const addrs = new EntityAddrVec(this.addrs.addrs.filter((a) => a.type === 2));
@@ -432,7 +428,7 @@ export class Monitor {
 
   // --- sessions
 
-  #handleAccept(connection: Connection): void {
+  handleAccept(connection: Connection): void {
     if (connection.session === undefined) this.#openSession(connection);
   }
 
@@ -449,14 +445,14 @@ export class Monitor {
     return session;
   }
 
-  #handleReset(connection: Connection): void {
+  handleReset(connection: Connection): void {
     if (this.mgrProxy.owns(connection)) this.mgrProxy.handleReset();
     const session = connection.session;
     if (session instanceof Session) this.#sessions.delete(session);
     connection.session = undefined;
   }
 
-  #handleMessage(message: ReceivedMessage): void {
+  handleMessage(message: ReceivedMessage): void {
     try {
       const { connection } = message;
       if (connection.isOutgoing) {
@@ -470,7 +466,7 @@ export class Monitor {
       const { connection, type } = message;
       this.logger.log('mon', 0, `bad message of type ${type} from ${connection.peerAddrs}: ${error.message}`);
       connection.markDown();
-      this.#handleReset(connection);
+      this.handleReset(connection);
     } finally {
       message.release();
     }

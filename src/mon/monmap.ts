@@ -112,7 +112,7 @@ export class MonmapMonitor extends Service {
     commands.write('mon set-rank', this, ({ args }) => {
       const name = args.str('name');
       const old = this.#map.rankOf(name);
-      if (old < 0) return failure('ENOENT', `mon.${name} does not exist`);
+      if (old < 0) return failure('ENOENT', `mon.${name} does not exist in monmap`);
       const ranks = this.#map.ranks.filter((other) => other !== name);
       ranks.splice(Math.max(0, args.num('rank')), 0, name);
       if (name === mon.id && ranks.indexOf(name) !== old) {

@@ -52,6 +52,7 @@ import {
   setPrimaryAffinity,
   setRatio,
 } from './state-commands.ts';
+import { registerWeightSetCommands } from './weight-sets.ts';
 
 /** osd blocklist add|rm ADDR [SECONDS] */
 function changeBlocklist(osd: OsdMonitor, { args, prefix }: CommandCall): CommandResult {
@@ -255,6 +256,18 @@ function requireRelease(osd: OsdMonitor, { args }: CommandCall): CommandResult {
   return committing('');
 }
 
+/** What Ceph's jerasure plugin adds to a profile that leaves it open. */
+const JERASURE_DEFAULTS: readonly (readonly [string, string])[] = [
+  ['crush-device-class', ''],
+  ['crush-failure-domain', 'host'],
+  ['crush-root', 'default'],
+  ['jerasure-per-chunk-alignment', 'false'],
+  ['k', '2'],
+  ['m', '1'],
+  ['technique', 'reed_sol_van'],
+  ['w', '8'],
+];
+
 function setProfile(osd: OsdMonitor, { args }: CommandCall): CommandResult {
   const name = args.str('name');
   const profile = new Map<string, string>();
@@ -263,6 +276,9 @@ function setProfile(osd: OsdMonitor, { args }: CommandCall): CommandResult {
     profile.set(at < 0 ? word : word.slice(0, at), at < 0 ? '' : word.slice(at + 1));
   }
   if (!profile.has('plugin')) profile.set('plugin', 'jerasure');
+  if (profile.get('plugin') === 'jerasure') {
+    for (const [key, value] of JERASURE_DEFAULTS) if (!profile.has(key)) profile.set(key, value);
+  }
   const sorted = new Map([...profile].sort(([a], [b]) => (a < b ? -1 : 1)));
   const show = (p: ReadonlyMap<string, string>): string => `{${[...p].map(([k, v]) => `${k}=${v}`).join(',')}}`;
   const existing = osd.map.erasureCodeProfiles.get(name);
@@ -299,6 +315,7 @@ export function registerOsdCommands(commands: CommandRegistry, mon: Monitor): vo
   };
   registerReadCommands(commands, mon);
   registerCrushCommands(commands, osd);
+  registerWeightSetCommands(commands, osd);
   write(['osd out', 'osd in', 'osd down', 'osd rm', 'osd stop'], (call) => changeOsds(osd, call));
   write('osd reweight', (call) => reweight(osd, call));
   write('osd reweightn', (call) => reweightMany(osd, call));

@@ -119,7 +119,7 @@ const edits: ReadonlyMap<string, Edit> = new Map<string, Edit>([
         if (error instanceof ErrnoError && error.errnoName === 'EALREADY') return unchanged(errorText(error));
         throw error;
       }
-      return changed('');
+      return changed(`renamed bucket ${from} into ${to}`);
     },
   ],
   ['osd crush add', (crush, call, osd) => placeOsd(crush, call, osd, false)],

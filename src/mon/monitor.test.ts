@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  MLog,
+  MMonGetVersion,
+  MMonGetVersionReply,
+  MMonSubscribe,
+  MOSDFailure,
+  MOSDMap,
+  MOSDPGCreate2,
+  MOSDPGCreated,
+  MPoolOp,
+  MPoolOpReply,
+  osdFailureFlag,
+  poolOp,
+} from '../messages/index.ts';
+import { decodeOSDMapIncremental, OSDMap, poolFlag } from '../types/index.ts';
+import { MonitorBench } from './bench.ts';
+import type { FakeConnection } from './testing.ts';
+
+const subscribe = (bench: MonitorBench, peer: FakeConnection, what: string, start = 0, flags = 0): void =>
+  bench.deliver(peer, MMonSubscribe.encode({ what: new Map([[what, { start, flags }]]) }));
+
+interface DumpedOsd {
+  osd: number;
+  up: number;
+  in: number;
+  up_from: number;
+}
+const osds = (bench: MonitorBench, peer: FakeConnection): DumpedOsd[] =>
+  (bench.json(peer, 'osd dump') as { osds: DumpedOsd[] }).osds;
+
+describe('a new cluster', () => {
+  it('has its first maps, and keeps them across a restart', async () => {
+    const bench = await MonitorBench.start();
+    const admin = bench.admin();
+    const dump = bench.json(admin, 'osd dump') as Record<string, unknown>;
+    assert.equal(dump.epoch, 1);
+    assert.equal(dump.fsid, bench.fsid);
+    assert.equal(dump.require_osd_release, 'pacific');
+    const status = bench.json(admin, 'status') as { election_epoch: number; quorum_names: string[] };
+    assert.equal(status.election_epoch, 3);
+    assert.deepEqual(status.quorum_names, ['a']);
+    assert.match(bench.run(admin, { prefix: 'auth get', entity: 'client.admin' }).out, /caps mon = "allow \*"/);
+    bench.json(admin, 'osd pool create', { pool: 'p', pg_num: 8 });
+    await bench.restart();
+    const again = bench.admin();
+    assert.deepEqual(bench.json(again, 'osd pool ls'), ['p']);
+    assert.equal((bench.json(again, 'status') as { election_epoch: number }).election_epoch, 5);
+  });
+
+  it('takes commands only from those whose caps allow them', async () => {
+    const bench = await MonitorBench.start();
+    const reader = bench.peer('client.r', 9, 'allow r');
+    assert.equal(bench.run(reader, { prefix: 'osd pool ls' }).result, 0);
+    const refused = bench.run(reader, { prefix: 'osd pool create', pool: 'p' });
+    assert.deepEqual([refused.result, refused.text], [-13, 'access denied']);
+    assert.equal(bench.run(reader, { prefix: 'auth ls' }).result, -13);
+    const limited = bench.peer('client.c', 10, 'allow command "osd pool create" with pool=mine');
+    assert.equal(bench.run(limited, { prefix: 'osd pool create', pool: 'mine', pg_num: 1 }).result, 0);
+    assert.equal(bench.run(limited, { prefix: 'osd pool create', pool: 'other', pg_num: 1 }).result, -13);
+  });
+
+  it('answers what is no command, or one of another cluster', async () => {
+    const bench = await MonitorBench.start();
+    const admin = bench.admin();
+    assert.equal(bench.run(admin, { prefix: 'osd frobnicate' }).result, -22);
+    assert.equal(bench.run(admin, {}).result, -22);
+    assert.equal(bench.run(admin, { prefix: 'osd pool create' }).result, -22);
+    const described = JSON.parse(bench.run(admin, { prefix: 'get_command_descriptions' }).out) as Record<
+      string,
+      { sig: unknown[] }
+    >;
+    assert.ok(Object.keys(described).length > 200);
+    assert.equal(described.cmd000?.sig[0], 'auth');
+  });
+});
+
+describe('OSDs', () => {
+  it('register, boot, and are in', async () => {
+    const bench = await MonitorBench.start();
+    const admin = bench.admin();
+    for (const id of [0, 1, 2]) bench.bootOsd(id, `h${id}`);
+    assert.deepEqual(
+      osds(bench, admin).map((o) => [o.osd, o.up, o.in]),
+      [
+        [0, 1, 1],
+        [1, 1, 1],
+        [2, 1, 1],
+      ],
+    );
+    assert.deepEqual(bench.json(admin, 'osd versions'), { v: 3 });
+    const tree = bench.run(admin, { prefix: 'osd tree' }).out;
+    assert.match(tree, /host h2[\s\S]*osd\.2 {6}up {3}1\.00000 {2}1\.00000/);
+  });
+
+  it('cannot take the place of another', async () => {
+    const bench = await MonitorBench.start();
+    bench.bootOsd(0, 'h0');
+    const before = bench.monitor.osd.map.epoch;
+    bench.boot(bench.osd(0), 0, '99999999-0000-4000-8000-000000000000');
+    assert.equal(bench.monitor.osd.map.epoch, before);
+    bench.boot(bench.osd(5), 5, '00000000-0000-4000-8000-000000000005');
+    assert.equal(bench.monitor.osd.map.exists(5), false);
+  });
+
+  it('are marked down when enough others miss them, and out after a while', async () => {
+    const bench = await MonitorBench.start({ mon_osd_down_out_interval: '600', mon_osd_min_in_ratio: '0.1' });
+    const admin = bench.admin();
+    const peers = [0, 1, 2, 3].map((id) => bench.bootOsd(id, `h${id}`));
+    const report = (from: number, flags: number, failedFor_s: number): void => {
+      const { map } = bench.monitor.osd;
+      const fields = {
+        paxosVersion: 0,
+        fsid: bench.fsid,
+        targetOsd: 0,
+        targetAddrs: map.clientAddrs[0]!,
+        epoch: map.epoch,
+      };
+      bench.deliver(peers[from]!, MOSDFailure.encode({ ...fields, flags, failedFor_s }));
+    };
+    bench.clock.advance(100_000);
+    report(1, osdFailureFlag.FAILED, 60);
+    bench.clock.advance(6000);
+    assert.equal(osds(bench, admin)[0]!.up, 1, 'one reporter is not enough');
+    report(1, osdFailureFlag.ALIVE, 60);
+    report(2, osdFailureFlag.FAILED, 60);
+    bench.clock.advance(6000);
+    assert.equal(osds(bench, admin)[0]!.up, 1, 'a report taken back does not count');
+    report(3, osdFailureFlag.FAILED, 60);
+    bench.clock.advance(6000);
+    assert.deepEqual([osds(bench, admin)[0]!.up, osds(bench, admin)[0]!.in], [0, 1]);
+    assert.match(bench.run(admin, { prefix: 'health', detail: 'detail' }).out, /\[WRN\] OSD_DOWN: 1 osds down/);
+    assert.match(bench.run(admin, { prefix: 'health' }).out, /1 host \(1 osds\) down/);
+    bench.clock.advance(700_000);
+    assert.equal(osds(bench, admin)[0]!.in, 0);
+  });
+
+  it('get maps as increments from where they are, equal to the full ones', async () => {
+    const bench = await MonitorBench.start();
+    bench.bootOsd(0, 'h0');
+    const osd = bench.osd(0);
+    subscribe(bench, osd, 'osdmap', 1);
+    bench.json(bench.admin(), 'osd pool create', { pool: 'p', pg_num: 4 });
+    let map = new OSDMap({ fsid: bench.fsid });
+    for (const { fulls, incrementals } of osd.take(MOSDMap)) {
+      for (const epoch of [...fulls.keys(), ...incrementals.keys()].sort((a, b) => a - b)) {
+        const full = fulls.get(epoch);
+        if (full !== undefined) map = OSDMap.decode(full);
+        else map = map.apply(decodeOSDMapIncremental(incrementals.get(epoch)!));
+      }
+    }
+    assert.equal(map.epoch, bench.monitor.osd.map.epoch);
+    assert.deepEqual(map.encode().bytes, bench.monitor.osd.fullBytes(map.epoch));
+  });
+
+  it('are told to make the PGs of a new pool until they have', async () => {
+    const bench = await MonitorBench.start({ osd_pool_default_size: '1', mon_allow_pool_size_one: 'true' });
+    const osd = bench.bootOsd(0, 'h0');
+    subscribe(bench, osd, 'osd_pg_creates', 1);
+    bench.json(bench.admin(), 'osd pool create', { pool: 'p', pg_num: 2 });
+    bench.clock.advance(6000);
+    const made = osd.take(MOSDPGCreate2).flatMap((m) => [...m.pgs.keys()]);
+    assert.equal(new Set(made).size, 2);
+    for (const seed of [0, 1]) bench.deliver(osd, MOSDPGCreated.encode({ pgid: { pool: 1, seed }, paxosVersion: 0 }));
+    bench.clock.advance(6000);
+    assert.equal(bench.monitor.osd.creating.pgs.size, 0);
+    assert.equal(bench.monitor.osd.map.pool(1)!.hasFlag(poolFlag.CREATING), false);
+  });
+});
+
+describe('clients', () => {
+  it('learn of new maps that they subscribed to', async () => {
+    const bench = await MonitorBench.start();
+    const client = bench.peer('client.r', 9, 'allow r');
+    subscribe(bench, client, 'osdmap', 0);
+    assert.equal(client.take(MOSDMap).length, 1);
+    bench.json(bench.admin(), 'osd set', { key: 'noout' });
+    const [update] = client.take(MOSDMap);
+    assert.deepEqual([...update!.incrementals.keys()], [2]);
+    bench.deliver(client, MMonGetVersion.encode({ handle: 5, what: 'osdmap' }));
+    assert.deepEqual(client.take(MMonGetVersionReply), [{ handle: 5, version: 2, oldestVersion: 1 }]);
+  });
+
+  it('make self-managed snapshots', async () => {
+    const bench = await MonitorBench.start();
+    const admin = bench.admin();
+    bench.json(admin, 'osd pool create', { pool: 'p', pg_num: 1 });
+    const op = (which: number, snapid = 0): void =>
+      bench.deliver(admin, MPoolOp.encode({ fsid: bench.fsid, pool: 1, op: which, snapid, paxosVersion: 0 }));
+    op(poolOp.CREATE_UNMANAGED_SNAP);
+    const [first] = admin.take(MPoolOpReply);
+    assert.equal(first!.result, 0);
+    assert.equal(first!.response?.[0], 2, 'one less than the first is kept free, as in Ceph');
+    op(poolOp.CREATE_UNMANAGED_SNAP);
+    assert.equal(admin.take(MPoolOpReply)[0]!.response?.[0], 3);
+    op(poolOp.DELETE_UNMANAGED_SNAP, 2);
+    assert.equal(admin.take(MPoolOpReply)[0]!.result, 0);
+    assert.match(bench.run(admin, { prefix: 'osd pool ls', detail: 'detail' }).out, /removed_snaps_queue \[2~1\]/);
+  });
+
+  it('write into the log, each entry once', async () => {
+    const bench = await MonitorBench.start();
+    const osd = bench.bootOsd(0, 'h0');
+    const entry = {
+      name: { type: 4, id: '0' },
+      rank: osd.peerName,
+      addrs: osd.peerAddrs,
+      stamp: { sec: 1_700_000_000, nsec: 5 },
+      seq: 7,
+      prio: 3,
+      msg: 'slow request',
+      channel: 'cluster',
+    };
+    for (let i = 0; i < 2; i++) {
+      bench.deliver(osd, MLog.encode({ paxosVersion: 0, fsid: bench.fsid, entries: [entry] }));
+      bench.clock.advance(2000);
+    }
+    const last = bench.run(bench.admin(), { prefix: 'log last', num: 100 }).out;
+    assert.equal(last.match(/slow request/g)?.length, 1);
+    assert.ok(bench.clusterLog.some((text) => text.includes('slow request')));
+  });
+
+  it('cannot make the monitor keep what it does not understand', async () => {
+    const bench = await MonitorBench.start();
+    const client = bench.peer('client.r', 9, 'allow r');
+    const message = MMonSubscribe.encode({ what: new Map() });
+    bench.deliver(client, { ...message, front: new Uint8Array([255, 255, 255, 255]) });
+    assert.equal(client.isConnected, false);
+    assert.equal(bench.monitor.sessions.size, 0);
+    const other = bench.admin();
+    assert.equal(bench.run(other, { prefix: 'fsid' }).result, 0);
+  });
+});
+
+describe('pools', () => {
+  it('are removed only by who says so thrice', async () => {
+    const bench = await MonitorBench.start();
+    const admin = bench.admin();
+    bench.json(admin, 'osd pool create', { pool: 'p', pg_num: 1 });
+    assert.equal(bench.run(admin, { prefix: 'osd pool rm', pool: 'p' }).result, -1);
+    const sure = { prefix: 'osd pool rm', pool: 'p', pool2: 'p', yes_i_really_really_mean_it: true };
+    assert.match(bench.run(admin, sure).text, /mon_allow_pool_delete/);
+    bench.json(admin, 'config set', { who: 'mon', name: 'mon_allow_pool_delete', value: 'true' });
+    assert.equal(bench.run(admin, sure).text, "pool 'p' removed");
+    assert.deepEqual(bench.json(admin, 'osd pool ls'), []);
+  });
+
+  it('keep what is set on them', async () => {
+    const bench = await MonitorBench.start();
+    const admin = bench.admin();
+    bench.json(admin, 'osd pool create', { pool: 'p', pg_num: 1 });
+    bench.json(admin, 'osd pool set', { pool: 'p', var: 'size', val: '2' });
+    const all = bench.json(admin, 'osd pool get', { pool: 'p', var: 'size' });
+    assert.deepEqual(all, { pool: 'p', pool_id: 1, size: 2 });
+    assert.equal(bench.run(admin, { prefix: 'osd pool set', pool: 'p', var: 'min_size', val: '3' }).result, -22);
+    assert.equal(bench.run(admin, { prefix: 'osd pool set', pool: 'p', var: 'pg_num', val: '64' }).result < 0, true);
+    bench.json(admin, 'osd pool application enable', { pool: 'p', app: 'rbd' });
+    assert.deepEqual(bench.json(admin, 'osd pool application get', { pool: 'p' }), { rbd: {} });
+  });
+});
