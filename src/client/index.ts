@@ -5,6 +5,7 @@ export { MgrClient, type MgrClientOptions } from './mgr-client.ts';
 export { MonClient, type MonClientOptions } from './mon-client.ts';
 export { initialMonMap, parseMonHost } from './mon-host.ts';
 export { type ClusterStat, MonRequests, type PoolStats } from './mon-requests.ts';
+export type { ObjectClone, ObjectSnaps, Watcher } from './object-info.ts';
 export * from './object-operation.ts';
 export { Objecter, type ObjecterOptions } from './objecter.ts';
 export { noSnapContext, Op, type OpDone, type SnapContext } from './op.ts';

@@ -3,6 +3,7 @@ import { type Codec, list, plain, Reader, string, struct, Writer } from '../enco
 import { OsdOp, type OsdOpReply, osdFlag, osdOp } from '../messages/index.ts';
 import {
   CEPH_NOSNAP,
+  CEPH_SNAPDIR,
   type Hobject,
   hobject,
   hobjectMax,
@@ -12,6 +13,7 @@ import {
   utimeFromMs,
 } from '../types/index.ts';
 import type { LingerOp, WatchHandler } from './linger-op.ts';
+import type { ObjectSnaps, Watcher } from './object-info.ts';
 import {
   ObjectOperation,
   type ObjectStat,
@@ -141,12 +143,13 @@ export class IoCtx {
     flags: number,
     done: (result: number, reply: OsdOpReply | undefined) => void,
     mtime_ms?: number,
+    snap = this.snapRead,
   ): number {
     const isWrite = (flags & osdFlag.WRITE) !== 0;
     const target = new OpTarget(oid, this.poolId, flags | this.flags, {
       key: this.locatorKey,
       nspace: this.nspace,
-      snap: isWrite ? CEPH_NOSNAP : this.snapRead,
+      snap: isWrite ? CEPH_NOSNAP : snap,
     });
     const op = new Op(target, ops, done, {
       snapc: isWrite ? this.snapContext : noSnapContext,
@@ -156,7 +159,7 @@ export class IoCtx {
     return op.tid;
   }
 
-  #run(oid: string, operation: ObjectOperation, flags: number, mtime_ms?: number): Promise<OsdOpReply> {
+  #run(oid: string, operation: ObjectOperation, flags: number, mtime_ms?: number, snap?: Snapid): Promise<OsdOpReply> {
     return new Promise((resolve, reject) => {
       this.submit(
         oid,
@@ -172,6 +175,7 @@ export class IoCtx {
           }
         },
         mtime_ms,
+        snap,
       );
     });
   }
@@ -307,7 +311,30 @@ export class IoCtx {
     return this.operate(oid, new WriteOperation().omapClear());
   }
 
+  // --- snapshots
+
+  /** What snapshots keep of the object. */
+  async listSnaps(oid: string): Promise<ObjectSnaps> {
+    const op = new ReadOperation();
+    const snaps = op.listSnaps();
+    await this.#run(oid, op, osdFlag.READ, undefined, CEPH_SNAPDIR);
+    return snaps.value;
+  }
+
+  /** Back to what the object was at a snapshot. */
+  rollback(oid: string, snap: Snapid): Promise<number> {
+    return this.operate(oid, new WriteOperation().rollback(snap));
+  }
+
   // --- classes, watches
+
+  /** Who watches the object. */
+  async listWatchers(oid: string): Promise<Watcher[]> {
+    const op = new ReadOperation();
+    const watchers = op.listWatchers();
+    await this.operateRead(oid, op);
+    return watchers.value;
+  }
 
   /** Calls a method of a class. `isWrite` says whether it may change the object. Gives its output. */
   async exec(

@@ -17,6 +17,7 @@ import {
 } from '../encoding/index.ts';
 import { cmpxattrMode, OsdOp, osdOp, osdOpFlag } from '../messages/index.ts';
 import { type Utime, utime, utimeToMs } from '../types/index.ts';
+import { type ObjectSnaps, objectSnaps, type Watcher, watcherList } from './object-info.ts';
 
 /** Result of one operation of a compound: there once the compound is done. */
 export class OpResult<T> {
@@ -223,6 +224,15 @@ export class ReadOperation extends ObjectOperation {
 
   omapGetValsByKeys(keys: readonly string[]): OpResult<Map<string, Uint8Array>> {
     return this.add(withInput(osdOp.OMAPGETVALSBYKEYS, encodeToBytes(texts, sorted(keys))), decoding(values));
+  }
+
+  listWatchers(): OpResult<Watcher[]> {
+    return this.add(new OsdOp(osdOp.LIST_WATCHERS), (output) => watcherList.decode(new Reader(output)).entries);
+  }
+
+  /** Needs a request for CEPH_SNAPDIR. */
+  listSnaps(): OpResult<ObjectSnaps> {
+    return this.add(new OsdOp(osdOp.LIST_SNAPS), decoding(objectSnaps));
   }
 
   omapGetHeader(): OpResult<Uint8Array> {

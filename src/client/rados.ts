@@ -1,6 +1,7 @@
 import type { KeyRing } from '../auth/index.ts';
 import { type Clock, type Entropy, ErrnoError, type Logger, type Network } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
+import { decodeFromBytes, u64num } from '../encoding/index.ts';
 import { poolOp } from '../messages/index.ts';
 import { clientPolicies, Messenger } from '../msgr/index.ts';
 import { type AuthName, formatAuthName, type MonMap, type OSDMap } from '../types/index.ts';
@@ -123,6 +124,28 @@ export class Rados {
   async deletePool(name: string): Promise<void> {
     const pool = await this.poolId(name);
     await this.#poolOp(`delete pool '${name}'`, { op: poolOp.DELETE, pool, name: 'delete' });
+  }
+
+  // --- snapshots: a pool has either its own or those that programs make
+
+  /** A snapshot of the whole pool. EEXIST; EINVAL where programs make their own there. */
+  async createPoolSnap(pool: number, name: string): Promise<void> {
+    await this.#poolOp(`create snapshot '${name}'`, { op: poolOp.CREATE_SNAP, pool, name });
+  }
+
+  async removePoolSnap(pool: number, name: string): Promise<void> {
+    await this.#poolOp(`remove snapshot '${name}'`, { op: poolOp.DELETE_SNAP, pool, name });
+  }
+
+  /** A fresh snapshot id; what it means is up to the program, by the snap contexts it writes with. */
+  async createSelfManagedSnap(pool: number): Promise<number> {
+    const response = await this.#poolOp('create snapshot', { op: poolOp.CREATE_UNMANAGED_SNAP, pool });
+    if (response === undefined) throw new ErrnoError('EIO', 'the monitor gave no snapshot id');
+    return decodeFromBytes(u64num, response);
+  }
+
+  async removeSelfManagedSnap(pool: number, snap: number): Promise<void> {
+    await this.#poolOp(`remove snapshot ${snap}`, { op: poolOp.DELETE_UNMANAGED_SNAP, pool, snapid: snap });
   }
 
   #poolOp(what: string, fields: Parameters<MonRequests['poolOp']>[0]): Promise<Uint8Array | undefined> {
