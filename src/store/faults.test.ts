@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { SeededEntropy } from '../base/index.ts';
-import { CEPH_NOSNAP, Ghobject, Hobject } from '../types/index.ts';
+import { CEPH_NOSNAP, Ghobject, ghobjectMin, Hobject } from '../types/index.ts';
 import { StoreError } from './api.ts';
+import { Arena } from './arena.ts';
 import { DiskStore } from './disk/disk-store.ts';
 import type { DiskStoreOptions } from './disk/options.ts';
+import { sealedPut } from './disk/sealed.ts';
 import { TestClock } from './testing/clock.ts';
 import { crashRun } from './testing/crash.ts';
 import { TestDisk } from './testing/disk.ts';
@@ -174,6 +177,56 @@ test('one flipped bit anywhere in the data is found on read and by the deep chec
   assert.equal(store.fsck().errors.length, 0);
 });
 
+test('one flipped bit in any value of the database is found, never believed', async () => {
+  const f = await fixture();
+  for (let i = 0; i < 6; i++) {
+    const tx = new Transaction().write(C, object(`o${i}`), 0, new Uint8Array(i * 200_000 + 10).fill(i));
+    tx.setattr(C, object(`o${i}`), 'a', Uint8Array.of(i)).omapSetKeys(C, object(`o${i}`), [['k', Uint8Array.of(i)]]);
+    f.store.queueTransactions(C, [tx]);
+  }
+  f.clock.run(60_000);
+  f.store.queueTransactions(C, [new Transaction().clone(C, object('o2'), object('o3'))]);
+  await f.clock.settle(f.store.umount());
+  const read = (store: DiskStore): string => {
+    const all = store.list(C, ghobjectMin, undefined, 100).objects.map((o) => [
+      o.toString(),
+      createHash('sha1')
+        .update(Buffer.concat(store.readSync(C, o, 0, 0)!))
+        .digest('hex'),
+      [...store.getAttrs(C, o)!],
+      [...store.omapIterate(C, o, {})!],
+    ]);
+    return JSON.stringify(all);
+  };
+  let store = await f.open();
+  const right = read(store);
+  store.close();
+  const kv = f.disk.kvOf('s/kv');
+  const entropy = new SeededEntropy(12);
+  for (const [key, value] of [...kv.entries()]) {
+    const wrong = value.slice();
+    const bit = entropy.u32() % (wrong.length * 8);
+    wrong[bit >>> 3]! ^= 1 << (bit & 7);
+    kv.set(key, wrong);
+    const what = `${key[0]} ${Buffer.from(key, 'latin1').toString('hex')} bit ${bit}`;
+    try {
+      store = await f.open();
+    } catch (error) {
+      assert.ok(isKind('corrupt')(error), `${what}: ${error}`);
+      kv.set(key, value);
+      continue;
+    }
+    try {
+      assert.equal(read(store), right, what);
+    } catch (error) {
+      assert.ok(isKind('corrupt')(error), `${what}: ${error}`);
+    }
+    assert.ok(store.fsck({ deep: true }).errors.length > 0, what);
+    store.close();
+    kv.set(key, value);
+  }
+});
+
 test('fsck finds and mends a wrong allocation map', async () => {
   const f = await fixture();
   f.store.queueTransactions(C, [new Transaction().write(C, object('a'), 0, new Uint8Array(9000).fill(1))]);
@@ -183,14 +236,18 @@ test('fsck finds and mends a wrong allocation map', async () => {
   await f.clock.settle(f.store.umount());
   const kv = f.disk.kvOf('s/kv');
   const right = new Map(kv.entries());
-  for (const [key, value] of kv.entries()) {
+  const seal = (key: string, value: Uint8Array): Uint8Array => {
+    const op = sealedPut(new Arena(), key, value);
+    return op.kind === 'put' ? op.value : value;
+  };
+  for (const [key, value] of right) {
     if (key[0] !== 'A' && key[0] !== 'R') continue;
-    const wrong = value.slice();
+    const wrong = value.slice(0, -4);
     wrong[0]! ^= 0x81;
     wrong[key[0] === 'A' ? 100 : 2]! ^= 4;
-    kv.set(key, wrong);
+    kv.set(key, seal(key, wrong));
   }
-  kv.set('X\0\0\0\0\0\0\0\x63\0\0\0\0', Uint8Array.of(0));
+  kv.set('X\0\0\0\0\0\0\0\x63\0\0\0\0', seal('X\0\0\0\0\0\0\0\x63\0\0\0\0', Uint8Array.of(0)));
   let store = await f.open();
   const report = store.fsck({ repair: true });
   assert.ok(report.errors.length >= 4 && report.repaired >= 3, report.errors.join('\n'));

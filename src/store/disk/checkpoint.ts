@@ -8,6 +8,7 @@ import type { ObjectData } from './data.ts';
 import { BLOCK_SIZE, idOfKey, keys } from './format.ts';
 import { omapOps, pagedKeys } from './omap.ts';
 import { encodeOnode, encodeSegment, type Onode } from './onode.ts';
+import { sealedPut } from './sealed.ts';
 
 /** Work done in one turn of the event loop: what keeps each well under a few milliseconds. */
 const ONODES_PER_TURN = 64;
@@ -35,7 +36,7 @@ export interface CheckpointHost {
 export class Checkpointer {
   readonly #host: CheckpointHost;
   readonly #writer = new Writer(8192);
-  /** Values that wait for their commit. */
+  /** Keys and values that wait for their commit. */
   readonly #values = new Arena(64 * 1024);
   #done: (() => void)[] = [];
   #writesInFlight = 0;
@@ -123,10 +124,11 @@ export class Checkpointer {
     }
   }
 
+  /** The value as a view that the next one overwrites: putting it copies. */
   #encode(encode: (w: Writer) => void): Uint8Array {
     this.#writer.reset();
     encode(this.#writer);
-    return this.#values.copy(this.#writer.bytes());
+    return this.#writer.bytes();
   }
 
   // --- step 2: omaps, and the data meanwhile ----------------------------------------------------------------------------------
@@ -209,12 +211,12 @@ export class Checkpointer {
       (page) => core.stored(keys.allocation(page)),
       (page) => core.stored(keys.references(page)),
     );
-    for (const [page, bits] of pages.bits()) putOrDelete(ops, keys.allocation(page), bits);
-    for (const [page, counts] of pages.references()) putOrDelete(ops, keys.references(page), counts);
+    for (const [page, bits] of pages.bits()) this.#putOrDelete(ops, keys.allocation(page), bits);
+    for (const [page, counts] of pages.references()) this.#putOrDelete(ops, keys.references(page), counts);
     for (const [collection, bits] of generation.collections) {
-      putOrDelete(ops, keys.collection(collection), bits < 0 ? undefined : Uint8Array.of(bits));
+      this.#putOrDelete(ops, keys.collection(collection), bits < 0 ? undefined : Uint8Array.of(bits));
     }
-    ops.push({ kind: 'put', key: byteStringToBytes(keys.superblock), value: this.#host.superblock(generation.seq) });
+    ops.push(sealedPut(this.#values, keys.superblock, this.#host.superblock(generation.seq)));
     core.kv.commit(ops, (error) => {
       if (error !== null) {
         this.#host.failed(error);
@@ -230,11 +232,11 @@ export class Checkpointer {
       for (const callback of done) callback();
     });
   }
-}
 
-function putOrDelete(ops: KvOp[], key: string, value: Uint8Array | undefined): void {
-  const bytes = byteStringToBytes(key);
-  ops.push(value === undefined ? { kind: 'del', key: bytes } : { kind: 'put', key: bytes, value });
+  #putOrDelete(ops: KvOp[], key: string, value: Uint8Array | undefined): void {
+    if (value === undefined) ops.push({ kind: 'del', key: byteStringToBytes(key) });
+    else ops.push(sealedPut(this.#values, key, value));
+  }
 }
 
 const NOTHING = new Uint8Array(0);

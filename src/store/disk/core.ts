@@ -9,6 +9,7 @@ import { keys } from './format.ts';
 import type { KeySpace } from './keyspace.ts';
 import type { ObjectOmap, OmapDelta } from './omap.ts';
 import { decodeOnode, decodeSegment, Onode, Segment } from './onode.ts';
+import { getSealed } from './sealed.ts';
 
 /**
  * What the transactions between two checkpoints changed. One generation runs; at most one other, frozen, is on its way into the
@@ -252,7 +253,7 @@ export class StoreCore {
 
   /** Reads of the database by key, for the allocation pages. */
   stored(key: string): Uint8Array | undefined {
-    return this.kv.get(byteStringToBytes(key));
+    return getSealed(this.kv, byteStringToBytes(key));
   }
 
   /** Freezes the running generation and starts the next. */

@@ -10,6 +10,7 @@ import {
 import { decodeFromBytes, encodeToBytes } from '../../encoding/index.ts';
 import { type Ghobject, ghobjectMin } from '../../types/index.ts';
 import { type CollectionId, type ObjectStat, type ObjectStore, StoreError, type StoreStats } from '../api.ts';
+import { Arena } from '../arena.ts';
 import { byteStringToBytes, bytesToByteString, fromByteString, toByteString } from '../byte-string.ts';
 import { TransactionChecker } from '../check.ts';
 import { compareCollectionIds } from '../collection-id.ts';
@@ -42,6 +43,7 @@ import type { Onode } from './onode.ts';
 import { type DiskStoreOptions, diskStoreDefaults } from './options.ts';
 import { recordLength, writeRecord } from './record.ts';
 import { replayLog } from './replay.ts';
+import { getSealed, rangeSealed, sealedPut } from './sealed.ts';
 
 /** Reads up to this long are done at once where reads have been quick. */
 const SYNC_READ_MAX = 64 * 1024;
@@ -138,7 +140,7 @@ export class DiskStore implements ObjectStore {
       batchNumber: 1,
       nidNext: 1,
     };
-    kv.commitSync([{ kind: 'put', key: byteStringToBytes(keys.superblock), value: encodeToBytes(superblock, value) }]);
+    kv.commitSync([sealedPut(new Arena(), keys.superblock, encodeToBytes(superblock, value))]);
     kv.close();
     this.setMeta('fsid', fsid);
     // Last: a store without it was never finished.
@@ -168,17 +170,17 @@ export class DiskStore implements ObjectStore {
     this.#checkVersion();
     const { disk, clock } = this.#env;
     const kv = disk.openKv(this.#file('kv'));
-    const stored = kv.get(byteStringToBytes(keys.superblock));
+    const stored = getSealed(kv, byteStringToBytes(keys.superblock));
     if (stored === undefined) throw new StoreError('corrupt', `${this.#path}: the database has no superblock`);
     const sb = decodeFromBytes(superblock, stored);
     this.#super = sb;
     const blocks = disk.openFile(this.#file('block'));
     const logFile = disk.openFile(this.#file('log'));
     const allocator = new BlockAllocator(sb.blockCount);
-    for (const [key, value] of kv.range(byteStringToBytes('A'), byteStringToBytes('B'))) {
+    for (const [key, value] of rangeSealed(kv, byteStringToBytes('A'), byteStringToBytes('B'))) {
       allocator.loadPage(pageOfKey(bytesToByteString(key)), value);
     }
-    for (const [key, value] of kv.range(byteStringToBytes('R'), byteStringToBytes('S'))) {
+    for (const [key, value] of rangeSealed(kv, byteStringToBytes('R'), byteStringToBytes('S'))) {
       allocator.loadReferences(pageOfKey(bytesToByteString(key)), value);
     }
     const core = new StoreCore({
@@ -191,7 +193,7 @@ export class DiskStore implements ObjectStore {
       seq: sb.seq,
       cacheBytes: this.#options.cacheBytes,
     });
-    for (const [key, value] of kv.range(byteStringToBytes('C'), byteStringToBytes('D'))) {
+    for (const [key, value] of rangeSealed(kv, byteStringToBytes('C'), byteStringToBytes('D'))) {
       core.collections.set(bytesToByteString(key, 1), value[0]!);
     }
     const data = new ObjectData(core);
@@ -240,7 +242,7 @@ export class DiskStore implements ObjectStore {
     // The log's new epoch becomes true before anything is written to it: what an earlier mount left beyond the end found by replay
     // can then never be taken for this mount's.
     if (core.generation.isClean) {
-      kv.commitSync([{ kind: 'put', key: byteStringToBytes(keys.superblock), value: this.#encodeSuper(core.seq) }]);
+      kv.commitSync([sealedPut(new Arena(), keys.superblock, this.#encodeSuper(core.seq))]);
     } else await this.#checkpoint();
     core.pool.shrink(0);
   }

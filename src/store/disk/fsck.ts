@@ -1,5 +1,7 @@
 import { crc32c, type KvOp } from '../../base/index.ts';
 import { DecodeError, Reader } from '../../encoding/index.ts';
+import { StoreError } from '../api.ts';
+import { Arena } from '../arena.ts';
 import { byteStringToBytes, bytesToByteString } from '../byte-string.ts';
 import { collectionHolds, fromSortKey } from '../object-key.ts';
 import type { StoreCore } from './core.ts';
@@ -15,6 +17,7 @@ import {
   SEGMENT_BLOCKS,
 } from './format.ts';
 import { decodeOnode, decodeSegment, Onode, type Segment } from './onode.ts';
+import { sealedPut, unseal } from './sealed.ts';
 
 export interface FsckOptions {
   /** Read all data and verify its checksums. */
@@ -48,6 +51,7 @@ class Fsck {
   #errorCount = 0;
   #repaired = 0;
   readonly #ops: KvOp[] = [];
+  readonly #arena = new Arena(64 * 1024);
   /** Owners found of each block. */
   readonly #owners: Uint16Array;
   readonly #nids = new Set<number>();
@@ -85,9 +89,34 @@ class Fsck {
     this.#repaired++;
   }
 
+  /** A value of the database, or undefined where it is missing or damaged (which is told). */
+  #value(key: string): Uint8Array | undefined {
+    try {
+      return this.#core.space.get(key);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#error(error.message);
+      return undefined;
+    }
+  }
+
+  /** Entries of a kind whose keys are short; damaged ones are told and passed over. */
+  *#sealed(start: string, end: string): IterableIterator<readonly [Uint8Array, Uint8Array]> {
+    for (const [key, stored] of this.#core.kv.range(byteStringToBytes(start), byteStringToBytes(end))) {
+      try {
+        yield [key, unseal(key, stored)];
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        this.#error(error.message);
+      }
+    }
+  }
+
   #checkOnodes(): void {
     const core = this.#core;
-    for (const [key, value] of core.space.range('O', 'P')) {
+    for (const [key] of core.space.range('O', 'P', true)) {
+      const value = this.#value(key);
+      if (value === undefined) continue;
       this.#objects++;
       let o: Onode;
       try {
@@ -120,7 +149,7 @@ class Fsck {
   }
 
   #segment(o: Onode, index: number): Segment | undefined {
-    const stored = this.#core.space.get(keys.segment(o.nid, index));
+    const stored = this.#value(keys.segment(o.nid, index));
     if (stored === undefined) return undefined;
     try {
       return decodeSegment(new Reader(stored));
@@ -173,9 +202,13 @@ class Fsck {
   #checkOmaps(): void {
     const { space } = this.#core;
     const graves = new Set<number>();
-    for (const [key] of space.range('G', 'H', true)) graves.add(idOfKey(key));
+    for (const [key] of space.range('G', 'H', true)) {
+      this.#value(key);
+      graves.add(idOfKey(key));
+    }
     let last = -1;
     for (const [key] of space.range('P', 'Q', true)) {
+      if (this.#options.deep === true) this.#value(key);
       const id = idOfKey(key);
       if (this.#omaps.has(id) || graves.has(id)) continue;
       if (id !== last) this.#error(`omap ${id} belongs to no object`);
@@ -191,7 +224,7 @@ class Fsck {
     const owners = this.#owners;
     const pages = Math.ceil(owners.length / PAGE_BLOCKS);
     const stored = new Map<number, Uint8Array>();
-    for (const [key, value] of this.#core.kv.range(byteStringToBytes('A'), byteStringToBytes('B'))) {
+    for (const [key, value] of this.#sealed('A', 'B')) {
       stored.set(pageOfKey(bytesToByteString(key)), value);
     }
     for (let page = 0; page < pages; page++) {
@@ -208,14 +241,14 @@ class Fsck {
         if (isOwned) this.#error(`block ${block} is in use but marked free`);
         else this.#error(`block ${block} is leaked: marked as in use but no object has it`);
       }
-      if (isWrong) this.#mend({ kind: 'put', key: byteStringToBytes(keys.allocation(page)), value: right });
+      if (isWrong) this.#mend(sealedPut(this.#arena, keys.allocation(page), right));
     }
   }
 
   #checkReferences(): void {
     const owners = this.#owners;
     const counts = new Map<number, number>();
-    for (const [key, value] of this.#core.kv.range(byteStringToBytes('R'), byteStringToBytes('S'))) {
+    for (const [key, value] of this.#sealed('R', 'S')) {
       const page = pageOfKey(bytesToByteString(key));
       const v = new DataView(value.buffer, value.byteOffset, value.byteLength);
       for (let i = 0; i + 4 <= value.length; i += 4) {
@@ -238,10 +271,9 @@ class Fsck {
       this.#error(`block ${block} has ${owners[block]} owners, ${counted + 1} counted`);
     }
     for (const page of wrongPages) {
-      const key = byteStringToBytes(keys.references(page));
       const list = pagesWithShared.get(page);
-      if (list === undefined) this.#mend({ kind: 'del', key });
-      else this.#mend({ kind: 'put', key, value: new Uint8Array(Uint16Array.from(list).buffer) });
+      if (list === undefined) this.#mend({ kind: 'del', key: byteStringToBytes(keys.references(page)) });
+      else this.#mend(sealedPut(this.#arena, keys.references(page), new Uint8Array(Uint16Array.from(list).buffer)));
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Kv, KvOp } from '../../base/index.ts';
 import { Arena } from '../arena.ts';
 import { type ByteString, byteStringToBytes, bytesToByteString, writeByteString } from '../byte-string.ts';
+import { getSealed, sealedPut, unseal } from './sealed.ts';
 
 /**
  * The key-value database with keys as byte strings of any length. An engine takes keys up to some limit L. Hashing what is beyond
@@ -18,6 +19,7 @@ import { type ByteString, byteStringToBytes, bytesToByteString, writeByteString 
  */
 const TAIL_KIND = 'T';
 const HEAD_MARK = '\x01';
+const KEYS_ONLY = { keysOnly: true };
 /** Key of the number that the next head gets. */
 const NEXT_HEAD = 'N';
 
@@ -33,18 +35,18 @@ export class KeySpace {
   constructor(kv: Kv) {
     this.#kv = kv;
     this.#direct = kv.keyLength_max - 1;
-    const stored = kv.get(byteStringToBytes(NEXT_HEAD));
+    const stored = getSealed(kv, byteStringToBytes(NEXT_HEAD));
     this.#nextHead = stored === undefined ? 0 : readId(bytesToByteString(stored), 0);
   }
 
   get(key: ByteString): Uint8Array | undefined {
     const physical = key.length <= this.#direct ? key : this.#translate(key, undefined);
-    return physical === undefined ? undefined : this.#kv.get(byteStringToBytes(physical));
+    return physical === undefined ? undefined : getSealed(this.#kv, byteStringToBytes(physical));
   }
 
   put(ops: KvOp[], key: ByteString, value: Uint8Array): void {
     const physical = key.length <= this.#direct ? key : this.#translate(key, ops)!;
-    ops.push({ kind: 'put', key: this.#bytes(physical), value });
+    ops.push(sealedPut(this.#arena, physical, value));
   }
 
   del(ops: KvOp[], key: ByteString): void {
@@ -76,8 +78,7 @@ export class KeySpace {
   #head(head: ByteString, ops: KvOp[] | undefined): number | undefined {
     const known = this.#heads.get(head);
     if (known !== undefined) return known;
-    const bytes = byteStringToBytes(head + HEAD_MARK);
-    const stored = this.#kv.get(bytes);
+    const stored = getSealed(this.#kv, byteStringToBytes(head + HEAD_MARK));
     if (stored !== undefined) {
       const id = readId(bytesToByteString(stored), 0);
       this.#remember(head, id);
@@ -85,8 +86,8 @@ export class KeySpace {
     }
     if (ops === undefined) return undefined;
     const id = this.#nextHead++;
-    ops.push({ kind: 'put', key: bytes, value: byteStringToBytes(idString(id)) });
-    ops.push({ kind: 'put', key: byteStringToBytes(NEXT_HEAD), value: byteStringToBytes(idString(id + 1)) });
+    ops.push(sealedPut(this.#arena, head + HEAD_MARK, byteStringToBytes(idString(id))));
+    ops.push(sealedPut(this.#arena, NEXT_HEAD, byteStringToBytes(idString(id + 1))));
     this.#remember(head, id);
     return id;
   }
@@ -128,17 +129,19 @@ export class KeySpace {
       upper = prefix + end.slice(logical.length);
       if (upper.length > this.#direct) upper = `${upper.slice(0, this.#direct)}\x02`;
     } else if (end <= logical) return;
-    for (const [physical, value] of this.#kv.range(byteStringToBytes(lower), byteStringToBytes(upper), {})) {
+    const options = keysOnly ? KEYS_ONLY : undefined;
+    for (const [physical, stored] of this.#kv.range(byteStringToBytes(lower), byteStringToBytes(upper), options)) {
       const key = bytesToByteString(physical);
       if (key.length > this.#direct) {
         const head = logical + key.slice(prefix.length, this.#direct);
+        const id = keysOnly ? getSealed(this.#kv, physical)! : unseal(physical, stored);
         // A head whose keys all lie before the start or after the end costs one empty look.
-        yield* this.#range(TAIL_KIND + idString(readId(bytesToByteString(value), 0)), start, end, head, keysOnly);
+        yield* this.#range(TAIL_KIND + idString(readId(bytesToByteString(id), 0)), start, end, head, keysOnly);
         continue;
       }
       const whole = logical + key.slice(prefix.length);
       if (whole < start || whole >= end) continue;
-      yield [whole, value];
+      yield [whole, keysOnly ? stored : unseal(physical, stored)];
     }
   }
 }

@@ -1,0 +1,48 @@
+import { crc32c, type Kv, type KvOp } from '../../base/index.ts';
+import { StoreError } from '../api.ts';
+import type { Arena } from '../arena.ts';
+import { type ByteString, writeByteString } from '../byte-string.ts';
+import { CRC_SEED } from './format.ts';
+
+/** The database does not check what it reads back: every value ends in a crc32c (little-endian) of its key and itself. */
+const SEAL = 4;
+
+/** A put of a sealed value; key and value are copied into the arena. */
+export function sealedPut(arena: Arena, key: ByteString, value: Uint8Array): KvOp {
+  const n = key.length + value.length;
+  const bytes = arena.take(n + SEAL);
+  writeByteString(bytes, key, 0);
+  bytes.set(value, key.length);
+  const crc = crc32c(CRC_SEED, bytes.subarray(0, n));
+  bytes[n] = crc;
+  bytes[n + 1] = crc >>> 8;
+  bytes[n + 2] = crc >>> 16;
+  bytes[n + 3] = crc >>> 24;
+  return { kind: 'put', key: bytes.subarray(0, key.length), value: bytes.subarray(key.length) };
+}
+
+/** The value without its seal. Throws StoreError 'corrupt' where the seal is not that of key and value. */
+export function unseal(key: Uint8Array, stored: Uint8Array): Uint8Array {
+  const n = stored.length - SEAL;
+  if (n >= 0) {
+    const value = stored.subarray(0, n);
+    const expected = (stored[n]! | (stored[n + 1]! << 8) | (stored[n + 2]! << 16) | (stored[n + 3]! << 24)) >>> 0;
+    if (crc32c(crc32c(CRC_SEED, key), value) === expected) return value;
+  }
+  throw new StoreError('corrupt', `the database's value of key ${Buffer.from(key).toString('hex')} fails its checksum`);
+}
+
+/** Reads a sealed value. */
+export function getSealed(kv: Kv, key: Uint8Array): Uint8Array | undefined {
+  const stored = kv.get(key);
+  return stored === undefined ? undefined : unseal(key, stored);
+}
+
+/** Iterates over sealed values. */
+export function* rangeSealed(
+  kv: Kv,
+  start: Uint8Array,
+  end: Uint8Array,
+): IterableIterator<readonly [Uint8Array, Uint8Array]> {
+  for (const [key, stored] of kv.range(start, end)) yield [key, unseal(key, stored)];
+}
