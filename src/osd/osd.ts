@@ -122,7 +122,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   readonly #o: OsdOptions;
   readonly #monc: MonClientApi;
   readonly counters: OpCounters = newCounters();
-  readonly classes: ClassRegistry = defaultClasses();
+  readonly classes: ClassRegistry;
   limits: PgServices['limits'];
   pgOptions: PgServices['pgOptions'];
   heartbeat: HeartbeatHost['heartbeat'];
@@ -160,6 +160,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     this.#o = options;
     this.whoami = options.whoami;
     this.config = options.config;
+    this.classes = defaultClasses(options.config.str('osd_class_load_list'));
     this.logger = options.logger;
     this.clock = options.clock;
     this.entropy = options.entropy;
@@ -980,7 +981,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     }
     if (op.mapEpoch < this.map.epoch) this.#shareMap(session, op.mapEpoch);
     this.tracker.begin(op);
-    const bad = classify(op, (cls, method) => this.classes.lookup(cls, method), errno.EINVAL, errno.EOPNOTSUPP);
+    const bad = classify(op, (cls, method) => this.classes.find(cls, method));
     if (bad < 0) {
       this.#refuse(op, bad);
       return;

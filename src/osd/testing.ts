@@ -437,7 +437,7 @@ export class TestCluster {
     const message = { ...this.#received(0, encodeOp(tid, epoch, ops, options)), source: { type: 8, num: 4100 } };
     const op = new ClientOp(message);
     const osd = this.primary;
-    const bad = classify(op, (c, m) => osd.classes.lookup(c, m), 22, 95);
+    const bad = classify(op, (c, m) => osd.classes.find(c, m));
     if (bad < 0) this.replies.set(tid, { result: bad, message });
     else osd.pg!.handleOp(op);
     return tid;

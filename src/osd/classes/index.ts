@@ -1,9 +1,11 @@
 /**
- * Object classes: methods that run beside the object. The registry knows those that are there; a call to any other is answered EOPNOTSUPP.
+ * Object classes: methods that run beside the object. A call to one that Ceph has and this has not is answered
+ * EOPNOTSUPP; to one that is not on the list of classes to load, EPERM.
  */
 import { errno } from '../../base/index.ts';
 import { DecodeError } from '../../encoding/index.ts';
 import type { OpContext } from '../ops/context.ts';
+import { lockClass } from './lock.ts';
 
 /** A method: reads and changes the object through the context; returns its answer, or a negative errno. */
 export interface ClassMethod {
@@ -14,15 +16,27 @@ export interface ClassMethod {
 
 export type ClassMethods = Readonly<Record<string, ClassMethod>>;
 
+/** What osd_class_load_list is where nobody set it. */
+const LOAD_LIST =
+  'cephfs hello journal lock log numops otp rbd refcount rgw rgw_gc timeindex user version cas cmpomap queue 2pc_queue fifo';
+
 export class ClassRegistry {
   readonly #classes = new Map<string, ReadonlyMap<string, ClassMethod>>();
+  readonly #loadable: ReadonlySet<string>;
+
+  /** `loadList` is the option osd_class_load_list: names with spaces between, or `*`. */
+  constructor(loadList = LOAD_LIST) {
+    this.#loadable = new Set(loadList.split(/\s+/));
+  }
 
   register(name: string, methods: ClassMethods): void {
     this.#classes.set(name, new Map(Object.entries(methods)));
   }
 
-  lookup(cls: string, method: string): ClassMethod | undefined {
-    return this.#classes.get(cls)?.get(method);
+  /** The method, or the negative errno to answer. */
+  find(cls: string, method: string): ClassMethod | number {
+    if (!this.#loadable.has('*') && !this.#loadable.has(cls)) return -errno.EPERM;
+    return this.#classes.get(cls)?.get(method) ?? -errno.EOPNOTSUPP;
   }
 
   names(): string[] {
@@ -30,8 +44,8 @@ export class ClassRegistry {
   }
 
   call(ctx: OpContext, cls: string, method: string, input: Uint8Array): Uint8Array | number {
-    const m = this.lookup(cls, method);
-    if (m === undefined) return -errno.EOPNOTSUPP;
+    const m = this.find(cls, method);
+    if (typeof m === 'number') return m;
     const { reads, writes } = ctx;
     if (m.write) ctx.userModify = true;
     let answer: Uint8Array | number;
@@ -46,6 +60,8 @@ export class ClassRegistry {
   }
 }
 
-export function defaultClasses(): ClassRegistry {
-  return new ClassRegistry();
+export function defaultClasses(loadList?: string): ClassRegistry {
+  const registry = new ClassRegistry(loadList);
+  registry.register('lock', lockClass);
+  return registry;
 }

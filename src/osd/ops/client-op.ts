@@ -1,3 +1,4 @@
+import { errno } from '../../base/index.ts';
 import { DecodeError, Reader } from '../../encoding/index.ts';
 import type { ReceivedMessage } from '../../msgr/index.ts';
 import { type Snapid, snapid, type Utime } from '../../types/index.ts';
@@ -153,11 +154,11 @@ function sourceReqid(q: Reqid, message: ReceivedMessage): Reqid {
   return { type: message.source.type, num: message.source.num, tid: message.tid, inc: q.inc };
 }
 
-/** Looks up a class method: its flags, undefined where the class or method is not there. */
+/** Looks up a class method: its flags, or a negative errno where it is not to be had. */
 export type MethodLookup = (
   cls: string,
   method: string,
-) => { readonly read: boolean; readonly write: boolean } | undefined;
+) => { readonly read: boolean; readonly write: boolean } | number;
 
 const decoder = new TextDecoder('latin1');
 
@@ -174,7 +175,7 @@ export function callNames(op: SubOp): { cls: string; method: string; inputAt: nu
 }
 
 /** Decides what a request may do. The errno (negative) to answer at once, or 0. */
-export function classify(op: ClientOp, methods: MethodLookup, EINVAL: number, EOPNOTSUPP: number): number {
+export function classify(op: ClientOp, methods: MethodLookup): number {
   let bits = 0;
   let caps = 0;
   if ((op.flags & opFlag.RWORDERED) !== 0) bits |= may.ORDERED;
@@ -183,9 +184,9 @@ export function classify(op: ClientOp, methods: MethodLookup, EINVAL: number, EO
     if (code === opCode.CALL) {
       bits |= may.CLASS;
       const names = callNames(sub);
-      if (names === undefined) return -EINVAL;
+      if (names === undefined) return -errno.EINVAL;
       const method = methods(names.cls, names.method);
-      if (method === undefined) return -EOPNOTSUPP;
+      if (typeof method === 'number') return method;
       if (method.read) bits |= may.READ;
       if (method.write) bits |= may.WRITE;
       op.classes ??= [];
@@ -207,5 +208,5 @@ export function classify(op: ClientOp, methods: MethodLookup, EINVAL: number, EO
   op.needsWriteCap = (caps & may.WRITE) !== 0;
   bits |= caps;
   op.may = bits;
-  return (bits & ~may.CLASS) === 0 ? -EINVAL : 0;
+  return (bits & ~may.CLASS) === 0 ? -errno.EINVAL : 0;
 }

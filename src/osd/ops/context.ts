@@ -114,6 +114,8 @@ export interface ExecHost {
   readonly limits: OpLimits;
   readonly supportsOmap: boolean;
   readonly fadviseDontneed: boolean;
+  /** Time of day. */
+  readonly now_ms: number;
   /** Notify ids must never repeat: epoch and a counter. */
   nextNotifyId(): bigint;
   /** The context that holds the state at `snap`; a negative errno where there is none, or it must be waited for (EAGAIN). */

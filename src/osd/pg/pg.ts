@@ -629,6 +629,10 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     return this.path.contextAt(head, snap);
   }
 
+  get now_ms(): number {
+    return this.services.clock.now();
+  }
+
   call(ctx: OpContext, cls: string, method: string, input: Uint8Array): number | Uint8Array {
     return this.services.classes.call(ctx, cls, method, input);
   }
