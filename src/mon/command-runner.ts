@@ -105,7 +105,7 @@ export class CommandRunner {
     const { prefix } = command;
     if (prefix === 'get_command_descriptions') {
       const knowsBool = hasFeature(session.features, feature.SERVER_NAUTILUS);
-      answer(reply(describeCommands([...mon.mgr.commands, ...mon.commands.specs()], knowsBool)));
+      answer(reply(describeCommands(this.#allSpecs(), knowsBool)));
       return;
     }
     const own = mon.commands.get(prefix);
@@ -129,6 +129,14 @@ export class CommandRunner {
     if (this.#waiting.size >= WAITING_MAX) answer(failure('EAGAIN', 'too many commands are waiting'));
     else if (own === undefined) this.#proxy(message, session, answer);
     else this.#serve(own, command, message, session, answer, log);
+  }
+
+  /** The manager's commands and this monitor's own, each once: where both serve one, the manager knows more. */
+  *#allSpecs(): Iterable<CommandSpec> {
+    const { mgr, commands } = this.#mon;
+    const ofManager = new Set(mgr.commands.map((spec) => spec.prefix));
+    yield* mgr.commands;
+    for (const spec of commands.specs()) if (!ofManager.has(spec.prefix)) yield spec;
   }
 
   #isObsolete({ flags }: CommandSpec): boolean {

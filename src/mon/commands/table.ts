@@ -400,6 +400,14 @@ export const monCommands: readonly CommandSpec[] = [
   row('osd crush weight-set rm', 'osd', 'rw', 0, 'pool:Poolname', "remove a pool's weight set"),
   row('osd crush weight-set rm-compat', 'osd', 'rw', 0, '', 'remove the weight set of all pools'),
   row(
+    'osd destroy',
+    'osd',
+    'rw',
+    0,
+    'id:OsdName force?:Bool yes_i_really_mean_it?:Bool',
+    'mark an OSD destroyed and forget its keys, if no data is lost by it',
+  ),
+  row(
     'osd destroy-actual',
     'osd',
     'rw',
@@ -558,6 +566,14 @@ export const monCommands: readonly CommandSpec[] = [
     'set how readily an OSD becomes primary, 0 to 1',
   ),
   row('osd primary-temp', 'osd', 'rw', 0, 'pgid:Pgid id:OsdName', 'set the temporary primary of a placement group'),
+  row(
+    'osd purge',
+    'osd',
+    'rw',
+    0,
+    'id:OsdName force?:Bool yes_i_really_mean_it?:Bool',
+    'remove every trace of an OSD, if no data is lost by it',
+  ),
   row(
     'osd purge-actual',
     'osd',

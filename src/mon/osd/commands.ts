@@ -28,7 +28,7 @@ import {
 } from '../commands/registry.ts';
 import type { Monitor } from '../monitor.ts';
 import { registerCrushCommands } from './crush-commands.ts';
-import { createOsd, endOsd, newOsd } from './lifecycle.ts';
+import { createOsd, endOsd, newOsd, requireSafeToDestroy } from './lifecycle.ts';
 import type { OsdMonitor } from './osd-monitor.ts';
 import {
   changeApplication,
@@ -340,6 +340,11 @@ export function registerOsdCommands(commands: CommandRegistry, mon: Monitor): vo
   write('osd new', (call) => newOsd(mon, call));
   write('osd create', (call) => createOsd(osd, call));
   write(['osd destroy-actual', 'osd purge-actual', 'osd purge-new'], (call) => endOsd(mon, call));
+  // With Ceph the manager checks and then sends the commands above. This one's judgement of what is safe is coarser.
+  write(['osd destroy', 'osd purge'], (call) => {
+    if (!call.args.flag('force')) requireSafeToDestroy(mon, call.args.num('id'));
+    return endOsd(mon, call);
+  });
   write('osd pg-temp', (call) => pgTemp(osd, call));
   write('osd primary-temp', (call) => primaryTemp(osd, call));
   write('pg repeer', (call) => repeer(osd, call));

@@ -2,7 +2,7 @@ import { CryptoKey, type EntityAuth } from '../../auth/index.ts';
 import { ErrnoError } from '../../base/index.ts';
 import { isLinked, removeItem, setDeviceClass } from '../../crush/index.ts';
 import { decodeText, encodeText } from '../../encoding/index.ts';
-import { OSD_IN, osdState, uuidZero } from '../../types/index.ts';
+import { OSD_IN, osdState, pgState, uuidZero } from '../../types/index.ts';
 import { requireSame } from '../auth.ts';
 import { type CommandCall, type CommandResult, committing, done, failure, reply } from '../commands/registry.ts';
 import type { Monitor } from '../monitor.ts';
@@ -178,12 +178,43 @@ export function createOsd(osd: OsdMonitor, call: CommandCall): CommandResult {
   return committing('', idOutput(call, id));
 }
 
-/** osd destroy-actual, osd purge-actual, osd purge-new */
+/** Nothing is lost with an OSD on which no PG is or should be, while all PGs are whole. @throws ErrnoError EBUSY, EAGAIN */
+export function requireSafeToDestroy(mon: Monitor, id: number): void {
+  const { map } = mon.osd;
+  if (!map.exists(id)) return;
+  if (map.isUp(id)) throw new ErrnoError('EBUSY', `osd.${id} is not \`down\`.`);
+  let here = 0;
+  for (const [pool, { pgNum }] of map.pools) {
+    for (let seed = 0; seed < pgNum; seed++) {
+      const { up, acting } = map.pgToUpActing({ pool, seed });
+      if (up.includes(id) || acting.includes(id)) here++;
+    }
+  }
+  if (here > 0) {
+    throw new ErrnoError(
+      'EBUSY',
+      `OSD(s) ${id} have ${here} pgs currently mapped to them. You can proceed by passing --force, but be warned that this will likely mean real, permanent data loss.`,
+    );
+  }
+  const { numPg, numPgByState } = mon.mgrStat.digest;
+  let whole = 0;
+  for (const [state, n] of numPgByState) {
+    if ((state & pgState.CLEAN) !== 0n && (state & pgState.STALE) === 0n) whole += n;
+  }
+  if (whole < numPg) {
+    throw new ErrnoError(
+      'EAGAIN',
+      `OSD(s) ${id}: ${numPg - whole} pgs are not clean, so the last copy of something may be there. You can proceed by passing --force, but be warned that this will likely mean real, permanent data loss.`,
+    );
+  }
+}
+
+/** osd destroy, osd purge, osd purge-new */
 export function endOsd(mon: Monitor, { prefix, args }: CommandCall): CommandResult {
   const { osd, auth, kv } = mon;
   const { map, pending } = osd;
   const id = args.num('id');
-  const destroy = prefix === 'osd destroy-actual';
+  const destroy = prefix.startsWith('osd destroy');
   if (!args.flag('yes_i_really_mean_it')) {
     return failure(
       'EPERM',
