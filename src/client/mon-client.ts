@@ -26,13 +26,9 @@ import { decodeFromBytes } from '../encoding/index.ts';
 import {
   MAuth,
   MAuthReply,
-  MCommand,
-  MCommandReply,
   MConfig,
   type MessageParts,
   MLogAck,
-  MMonCommand,
-  MMonCommandAck,
   MMonGetMap,
   MMonGetVersion,
   MMonGetVersionReply,
@@ -45,6 +41,7 @@ import type { AuthClient, AuthServer, Connection, Dispatcher, Messenger, Receive
 import { type AuthName, entityType, formatAuthName, type MonMap, monMap, utimeFromMs } from '../types/index.ts';
 import type { CommandResult, MonClientApi, MonClientListener, MonTarget } from './api.ts';
 import { ClusterLogQueue } from './cluster-log.ts';
+import { MonCommands } from './mon-commands.ts';
 import { initialMonMap } from './mon-host.ts';
 import { MonSub } from './mon-sub.ts';
 
@@ -53,9 +50,6 @@ const ROTATING_TYPES: readonly number[] = [entityType.OSD, entityType.MDS, entit
 
 /** Messages that wait for a session at most; the oldest are dropped beyond. */
 const WAITING_MAX = 4096;
-/** Commands without answer at most; one more is refused with EAGAIN. */
-const COMMANDS_MAX = 4096;
-
 export interface MonClientOptions {
   readonly messenger: Messenger;
   readonly name: AuthName;
@@ -71,19 +65,6 @@ export interface MonClientOptions {
   readonly wantKeys?: number;
   /** Host's short name, told to the monitors with subscriptions. */
   readonly hostname?: string;
-}
-
-interface PendingCommand {
-  readonly tid: number;
-  readonly cmd: readonly string[];
-  readonly input: Uint8Array;
-  readonly done: (result: CommandResult) => void;
-  timer: TimerHandle | undefined;
-  /** For a command to one particular monitor. */
-  readonly target: MonTarget | undefined;
-  connection: Connection | undefined;
-  attempts: number;
-  lastAttempt_ms: number;
 }
 
 interface Waiter {
@@ -124,8 +105,7 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
 
   #authWaiters = new Set<Waiter>();
   #rotatingWaiters = new Set<Waiter>();
-  #lastTid = 0;
-  readonly #commands = new Map<number, PendingCommand>();
+  readonly #commands: MonCommands;
   #lastHandle = 0;
   readonly #versions = new Map<number, (error: number, newest: number, oldest: number) => void>();
 
@@ -154,6 +134,14 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
     this.#auth.observer = this;
     this.#rotating = new RotatingKeyRing(name.type, keyring);
     this.authServer = new ServiceServerAuth({ registry, keys: this.#rotating, entropy, log });
+    this.#commands = new MonCommands({
+      clock,
+      config,
+      messenger,
+      monMap: () => this.#monMap,
+      isOpen: () => this.#active !== undefined,
+      send: (message) => this.send(message),
+    });
     messenger.authClient = this.#auth;
     messenger.addDispatcher(this);
   }
@@ -317,18 +305,18 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
   // --- what the handshakes tell (MonAttemptObserver)
 
   isSeparate(connection: AuthConnection): boolean {
-    return this.#commandOf(connection) !== undefined;
+    return this.#commands.owns(connection);
   }
 
   authenticated(connection: AuthConnection, session: MonAuthSession): boolean {
     if (this.isSeparate(connection)) return true;
-    for (const candidate of [...this.#pending]) {
-      if (candidate !== connection) continue;
-      this.#pending.delete(candidate);
-      this.#active = candidate;
-      this.#auth.session = session;
-    }
-    if (this.#active !== connection) return false;
+    const hunted = this.#hunted(connection);
+    if (hunted === undefined && connection !== this.#active) return false;
+    this.#auth.session = session;
+    // The session's own connection failed on the last steps and was dialled again.
+    if (hunted === undefined) return true;
+    this.#pending.delete(hunted);
+    this.#active = hunted;
     for (const other of this.#pending) other.markDown();
     this.#pending.clear();
     this.#hasHadConnection = true;
@@ -342,16 +330,17 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
     return true;
   }
 
+  #hunted(connection: AuthConnection): Connection | undefined {
+    for (const candidate of this.#pending) if (candidate === connection) return candidate;
+    return undefined;
+  }
+
   failed(connection: AuthConnection, code: number, reason: string): void {
-    const command = this.#commandOf(connection);
-    if (command !== undefined) {
-      this.#finishCommand(command, { result: -code, text: reason, data: NO_BYTES });
-      return;
-    }
-    for (const candidate of [...this.#pending]) {
-      if (candidate !== connection) continue;
-      this.#pending.delete(candidate);
-      candidate.markDown();
+    if (this.#commands.refused(connection, code, reason)) return;
+    const hunted = this.#hunted(connection);
+    if (hunted !== undefined) {
+      this.#pending.delete(hunted);
+      hunted.markDown();
     }
     if (this.#active === connection) {
       // Authenticated before, and refused when it dialled again: start over.
@@ -372,7 +361,7 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const message of waiting) connection.send(message);
-    for (const command of this.#commands.values()) if (command.target === undefined) this.#sendCommand(command);
+    this.#commands.sessionOpened();
     this.#clusterLog.rewind();
     this.#sendLog();
     this.#checkAuth();
@@ -407,7 +396,7 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
 
   #tick(): void {
     this.#tickTimer = undefined;
-    this.#checkTells();
+    this.#commands.tick();
     if (this.#pending.size > 0) {
       this.#debug(1, 'continuing hunt');
       this.#reopenSession();
@@ -535,7 +524,7 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
     const { connection } = message;
     if (connection.peerType !== entityType.MON) return;
     if (message.type === messageTypeNumber.COMMAND_REPLY) {
-      this.#handleCommandReply(message);
+      this.#commands.handleReply(message);
       return;
     }
     if (connection !== this.#active) return;
@@ -553,14 +542,9 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
         done?.(0, reply.version, reply.oldestVersion);
         break;
       }
-      case messageTypeNumber.MON_COMMAND_ACK: {
-        const ack = MMonCommandAck.decode(message);
-        const command = this.#commands.get(message.tid);
-        if (command !== undefined && command.target === undefined) {
-          this.#finishCommand(command, { result: ack.result, text: ack.text, data: ack.data });
-        }
+      case messageTypeNumber.MON_COMMAND_ACK:
+        this.#commands.handleAck(message);
         break;
-      }
       case messageTypeNumber.LOGACK:
         this.#clusterLog.acknowledged(MLogAck.decode(message).last);
         this.#sendLog();
@@ -598,9 +582,8 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
 
   handleReset(connection: Connection): void {
     if (connection.peerType !== entityType.MON) return;
-    const command = this.#commandOf(connection);
-    if (command !== undefined) this.#sendTell(command);
-    else if (connection === this.#active) {
+    if (this.#commands.reset(connection)) return;
+    if (connection === this.#active) {
       this.#debug(10, `session with ${connection.peerAddrs} reset`);
       this.#reopenSession();
     }
@@ -648,99 +631,12 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
   // --- commands
 
   command(cmd: readonly string[], input: Uint8Array = NO_BYTES, timeout_ms = 0): Promise<CommandResult> {
-    return this.#startCommand(cmd, input, timeout_ms, undefined);
+    return this.#commands.start(cmd, input, timeout_ms, undefined);
   }
 
   tell(target: MonTarget, cmd: readonly string[], input: Uint8Array = NO_BYTES): Promise<CommandResult> {
     const isRank = typeof target === 'string' && /^\d+$/.test(target);
-    return this.#startCommand(cmd, input, 0, isRank ? Number(target) : target);
-  }
-
-  #startCommand(
-    cmd: readonly string[],
-    input: Uint8Array,
-    timeout_ms: number,
-    target: MonTarget | undefined,
-  ): Promise<CommandResult> {
-    return new Promise((resolve) => {
-      const refuse = (code: number, text: string): void => resolve({ result: -code, text, data: NO_BYTES });
-      if (this.#isStopped) return refuse(errno.ESHUTDOWN, 'the monitor client is shut down');
-      if (this.#commands.size >= COMMANDS_MAX) return refuse(errno.EAGAIN, 'too many commands wait for an answer');
-      const command: PendingCommand = {
-        tid: ++this.#lastTid,
-        cmd,
-        input,
-        done: resolve,
-        timer: undefined,
-        target,
-        connection: undefined,
-        attempts: 0,
-        lastAttempt_ms: 0,
-      };
-      this.#commands.set(command.tid, command);
-      if (timeout_ms > 0) {
-        command.timer = this.#o.clock.setTimer(timeout_ms, () =>
-          this.#finishCommand(command, { result: -errno.ETIMEDOUT, text: 'timed out', data: NO_BYTES }),
-        );
-      }
-      if (target !== undefined) this.#sendTell(command);
-      else if (this.#active !== undefined) this.#sendCommand(command);
-      // Otherwise it goes out when the session opens.
-    });
-  }
-
-  #sendCommand({ tid, cmd, input }: PendingCommand): void {
-    this.send(MMonCommand.encode({ fsid: this.#monMap.fsid, cmd: [...cmd], data: input }, { tid }));
-  }
-
-  #sendTell(command: PendingCommand): void {
-    const target = command.target!;
-    if (command.connection !== undefined) command.connection.markDown();
-    command.connection = undefined;
-    if (++command.attempts > this.#o.config.num('mon_client_directed_command_retry')) {
-      this.#finishCommand(command, { result: -errno.ENXIO, text: 'mon unavailable', data: NO_BYTES });
-      return;
-    }
-    const info = this.#monMap.mon(target);
-    if (info === undefined) {
-      const text = typeof target === 'number' ? 'mon rank dne' : 'mon dne';
-      this.#finishCommand(command, { result: -errno.ENOENT, text, data: NO_BYTES });
-      return;
-    }
-    command.lastAttempt_ms = this.#o.clock.monotonic();
-    command.connection = this.#messenger.connect(entityType.MON, info.addrs, { anonymous: true });
-    const { tid, cmd, input } = command;
-    command.connection.send(MCommand.encode({ fsid: this.#monMap.fsid, cmd: [...cmd], data: input }, { tid }));
-  }
-
-  #checkTells(): void {
-    const now = this.#o.clock.monotonic();
-    const patience = this.#ms('mon_client_hunt_interval');
-    for (const command of [...this.#commands.values()]) {
-      const { connection, lastAttempt_ms } = command;
-      if (connection === undefined || connection.isConnected || now - lastAttempt_ms <= patience) continue;
-      this.#sendTell(command);
-    }
-  }
-
-  #commandOf(connection: AuthConnection): PendingCommand | undefined {
-    for (const command of this.#commands.values()) if (command.connection === connection) return command;
-    return undefined;
-  }
-
-  #handleCommandReply(message: ReceivedMessage): void {
-    const command = this.#commands.get(message.tid);
-    if (command === undefined || command.connection !== message.connection) return;
-    const reply = MCommandReply.decode(message);
-    this.#finishCommand(command, { result: reply.result, text: reply.text, data: reply.data });
-  }
-
-  #finishCommand(command: PendingCommand, result: CommandResult): void {
-    this.#commands.delete(command.tid);
-    if (command.timer !== undefined) this.#o.clock.clearTimer(command.timer);
-    command.connection?.markDown();
-    command.connection = undefined;
-    command.done(result);
+    return this.#commands.start(cmd, input, 0, isRank ? Number(target) : target);
   }
 
   // --- cluster log
@@ -771,9 +667,7 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
     this.#settle(this.#rotatingWaiters, gone);
     for (const [, done] of this.#versions) done(errno.ESHUTDOWN, 0, 0);
     this.#versions.clear();
-    for (const command of [...this.#commands.values()]) {
-      this.#finishCommand(command, { result: -errno.ESHUTDOWN, text: 'shut down', data: NO_BYTES });
-    }
+    this.#commands.shutdown();
     this.#closeConnections();
     this.#waiting = [];
   }

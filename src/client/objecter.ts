@@ -3,7 +3,6 @@ import {
   type Entropy,
   entropyBelow,
   errno,
-  errnoName,
   invariant,
   type Logger,
   Queue,
@@ -13,8 +12,6 @@ import type { Config } from '../config/index.ts';
 import { DecodeError } from '../encoding/index.ts';
 import {
   backoffOp,
-  MCommand,
-  MCommandReply,
   MOSDBackoff,
   MOSDMap,
   MOSDOp,
@@ -37,6 +34,7 @@ import type { CommandResult, MonClientApi } from './api.ts';
 import type { Op } from './op.ts';
 import { calcTarget, isMapFull, isPoolFull } from './op-target.ts';
 import type { OsdCommand } from './osd-command.ts';
+import { OsdCommands } from './osd-commands.ts';
 import { BACKOFFS_MAX, OsdSession } from './osd-session.ts';
 import { Watches } from './watches.ts';
 
@@ -51,8 +49,6 @@ export interface ObjecterOptions {
   readonly clientInc?: number;
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 /**
  * Brings requests to the OSDs that serve them, by the newest map, and again wherever a map or a lost connection asks for it. Requests to one
  * object leave in the order they came.
@@ -64,7 +60,7 @@ export class Objecter implements Dispatcher {
   readonly #sessions = new Map<number, OsdSession>();
   readonly #homeless = new OsdSession(-1);
   readonly #ops = new Map<number, Op>();
-  readonly #commands = new Map<number, OsdCommand>();
+  readonly #commands: OsdCommands;
   readonly watches: Watches;
   #lastTid = 0;
   /** Requests that wait for room in the budget. */
@@ -91,6 +87,14 @@ export class Objecter implements Dispatcher {
       session: (osd) => this.#session(osd),
       submit: (op) => this.submit(op),
       cancel: (tid) => this.cancel(tid, errno.ECANCELED),
+    });
+    this.#commands = new OsdCommands({
+      map: () => this.#map,
+      fsid: () => this.#mon.monMap.fsid,
+      nextTid: () => ++this.#lastTid,
+      session: (osd) => this.#session(osd),
+      requestMap: () => this.#maybeRequestMap(),
+      waitForLatestMap: (done) => this.waitForLatestMap(done),
     });
     options.messenger.addDispatcher(this);
     this.#mon.addListener({
@@ -303,7 +307,7 @@ export class Objecter implements Dispatcher {
     const ops = [...session.ops.values()];
     for (const op of ops) this.#assign(op, this.#homeless);
     this.watches.leave(session, this.#homeless);
-    for (const command of session.commands.values()) this.#assignCommand(command, this.#homeless);
+    this.#commands.leave(session, this.#homeless);
     return ops;
   }
 
@@ -323,7 +327,7 @@ export class Objecter implements Dispatcher {
     this.#connect(session);
     this.#resend([...session.ops.values()]);
     this.watches.resend(session);
-    for (const command of session.commands.values()) this.#sendCommand(command);
+    this.#commands.resend(session);
   }
 
   /** Sends what may be sent, in the order of submission. */
@@ -448,7 +452,7 @@ export class Objecter implements Dispatcher {
       // Whatever it had is sent again, to whoever serves it next.
       for (const op of this.#closeSession(session)) resend.add(op);
     }
-    for (const command of [...this.#commands.values()]) this.#placeCommand(command);
+    this.#commands.placeAll();
   }
 
   /** Calls `done` when the map is of that epoch or later. */
@@ -480,68 +484,8 @@ export class Objecter implements Dispatcher {
   // --- commands to OSDs
 
   /** A command to an OSD, or to the OSD that leads a PG. ENXIO where it is down, ENOENT where there is none such. */
-  command(target: OsdCommand['target'], cmd: readonly string[], input: Uint8Array = NO_BYTES): Promise<CommandResult> {
-    return new Promise((resolve) => {
-      const command: OsdCommand = { tid: ++this.#lastTid, cmd, input, done: resolve, target, session: undefined };
-      this.#commands.set(command.tid, command);
-      if (this.#isStopped) this.#finishCommand(command, -errno.ESHUTDOWN, 'shut down', NO_BYTES);
-      else
-        this.waitForLatestMap((error) => {
-          if (error !== 0) this.#finishCommand(command, -error, 'no map', NO_BYTES);
-          else this.#placeCommand(command);
-        });
-    });
-  }
-
-  #placeCommand(command: OsdCommand): void {
-    if (!this.#commands.has(command.tid) || this.#map.epoch === 0) return;
-    const { target } = command;
-    let osd: number;
-    if ('osd' in target) {
-      osd = target.osd;
-      if (!this.#map.exists(osd)) {
-        this.#finishCommand(command, -errno.ENOENT, `osd.${osd} does not exist`, NO_BYTES);
-        return;
-      }
-      if (!this.#map.isUp(osd)) {
-        this.#finishCommand(command, -errno.ENXIO, 'osd down', NO_BYTES);
-        return;
-      }
-    } else {
-      if (!this.#map.pools.has(target.pool)) {
-        this.#finishCommand(command, -errno.ENOENT, 'pool dne', NO_BYTES);
-        return;
-      }
-      osd = this.#map.pgMapping(target.pool, target.seed).actingPrimary;
-    }
-    const session = this.#session(osd);
-    if (command.session === session) return;
-    this.#assignCommand(command, session);
-    if (session.isHomeless) this.#maybeRequestMap();
-    else this.#sendCommand(command);
-  }
-
-  #assignCommand(command: OsdCommand, session: OsdSession): void {
-    command.session?.commands.delete(command.tid);
-    command.session = session;
-    session.commands.set(command.tid, command);
-  }
-
-  #sendCommand({ tid, cmd, input, session }: OsdCommand): void {
-    session?.connection?.send(MCommand.encode({ fsid: this.#mon.monMap.fsid, cmd: [...cmd], data: input }, { tid }));
-  }
-
-  #finishCommand(command: OsdCommand, result: number, text: string, data: Uint8Array): void {
-    this.#commands.delete(command.tid);
-    command.session?.commands.delete(command.tid);
-    command.done({ result, text, data });
-  }
-
-  #handleCommandReply(message: ReceivedMessage): void {
-    const command = this.#commands.get(message.tid);
-    if (command?.session === undefined || command.session.connection !== message.connection) return;
-    const { result, text, data } = MCommandReply.decode(message);
-    this.#finishCommand(command, result, text, data);
+  command(target: OsdCommand['target'], cmd: readonly string[], input?: Uint8Array): Promise<CommandResult> {
+    return this.#commands.start(target, cmd, input);
   }
 
   // --- messages and time
@@ -564,7 +508,7 @@ export class Objecter implements Dispatcher {
       else if (message.type === messageTypeNumber.OSD_MAP) this.#handleMap(message);
       else if (message.type === messageTypeNumber.OSD_BACKOFF) this.#handleBackoff(message);
       else if (message.type === messageTypeNumber.WATCH_NOTIFY) this.watches.handleMessage(message);
-      else this.#handleCommandReply(message);
+      else this.#commands.handleReply(message);
     } finally {
       message.release();
     }
@@ -610,9 +554,7 @@ export class Objecter implements Dispatcher {
     this.watches.shutdown();
     while (this.#waiting.length > 0) this.#waiting.shift()!.done(-errno.ESHUTDOWN, undefined);
     for (const op of [...this.#ops.values()]) this.#finish(op, -errno.ESHUTDOWN, undefined);
-    for (const command of [...this.#commands.values()]) {
-      this.#finishCommand(command, -errno.ESHUTDOWN, errnoName(errno.ESHUTDOWN), NO_BYTES);
-    }
+    this.#commands.shutdown();
     for (const session of this.#sessions.values()) session.connection?.markDown();
     this.#sessions.clear();
   }
