@@ -1,12 +1,4 @@
-import {
-  type Clock,
-  crc32c,
-  type Disk,
-  type DiskFile,
-  type Entropy,
-  invariant,
-  type TimerHandle,
-} from '../../base/index.ts';
+import { type Clock, type Disk, type DiskFile, type Entropy, invariant, type TimerHandle } from '../../base/index.ts';
 import { decodeFromBytes, encodeToBytes } from '../../encoding/index.ts';
 import { type Ghobject, ghobjectMin } from '../../types/index.ts';
 import { type CollectionId, type ObjectStat, type ObjectStore, StoreError, type StoreStats } from '../api.ts';
@@ -21,18 +13,15 @@ import { BlockAllocator } from './allocator.ts';
 import { Applier, type RecordedWrite } from './apply.ts';
 import { Checkpointer } from './checkpoint.ts';
 import { CommitQueue, type DirectState, StoreCore } from './core.ts';
-import { corruption, ObjectData, readBuffer } from './data.ts';
+import { ObjectData } from './data.ts';
 import {
   BLOCK_SIZE,
-  CRC_SEED,
   FORMAT_FILE,
   FORMAT_NAME,
   FORMAT_VERSION,
   keys,
   NO_BLOCK,
   pageOfKey,
-  SEGMENT_BLOCKS,
-  SEGMENT_SHIFT,
   type Superblock,
   superblock,
 } from './format.ts';
@@ -41,13 +30,10 @@ import { KeySpace } from './keyspace.ts';
 import { Log } from './log.ts';
 import type { Onode } from './onode.ts';
 import { type DiskStoreOptions, diskStoreDefaults } from './options.ts';
+import { objectsFrom, StoreReader } from './reader.ts';
 import { recordLength, writeRecord } from './record.ts';
 import { replayLog } from './replay.ts';
 import { getSealed, rangeSealed, sealedPut } from './sealed.ts';
-
-/** Reads up to this long are done at once where reads have been quick. */
-const SYNC_READ_MAX = 64 * 1024;
-const READ_RETRIES = 3;
 
 /** What a store needs of the world. */
 export interface StoreEnvironment {
@@ -59,6 +45,7 @@ export interface StoreEnvironment {
 interface Mounted {
   readonly core: StoreCore;
   readonly data: ObjectData;
+  readonly reader: StoreReader;
   readonly applier: Applier;
   readonly checkpointer: Checkpointer;
   readonly checker: TransactionChecker;
@@ -86,9 +73,6 @@ export class DiskStore implements ObjectStore {
   #wantedBlocks = 0;
   #directBytes = 0;
   #trimTo = 0;
-  /** Average of what a short read took lately, in microseconds; decides whether the next may block. */
-  #readTime_us = 0;
-  #reads = 0;
 
   constructor(env: StoreEnvironment, path: string, options: Partial<DiskStoreOptions> = {}) {
     this.#env = env;
@@ -238,7 +222,17 @@ export class DiskStore implements ObjectStore {
       committed: () => this.#committed(),
       failed: (error) => this.#fail(error),
     });
-    this.#mounted = { core, data, applier, checkpointer, checker, log, logFile, commits };
+    this.#mounted = {
+      core,
+      data,
+      reader: new StoreReader(core, data),
+      applier,
+      checkpointer,
+      checker,
+      log,
+      logFile,
+      commits,
+    };
     // The log's new epoch becomes true before anything is written to it: what an earlier mount left beyond the end found by replay
     // can then never be taken for this mount's.
     if (core.generation.isClean) {
@@ -523,43 +517,9 @@ export class DiskStore implements ObjectStore {
     if (bits === undefined) return undefined;
     const ranges = collectionRanges(collection, bits);
     const all = listRanges(ranges, ghobjectMin, undefined, Number.POSITIVE_INFINITY, (from, to) => {
-      return filtered(this.#objectsFrom(from, to), skip);
+      return filtered(objectsFrom(core, from, to), skip);
     });
     return all.objects[0];
-  }
-
-  /** Objects in [from, to): those stored, with what has changed since. */
-  *#objectsFrom(from: SortKey, to: SortKey): IterableIterator<readonly [SortKey, Ghobject | undefined]> {
-    const { core } = this.#need();
-    // Changed onodes are few compared with those stored, and unordered: the ones in the range are sorted for each listing.
-    const changed = new Map<SortKey, Onode>();
-    for (const generation of [core.frozen, core.generation]) {
-      if (generation === undefined) continue;
-      for (const o of generation.dirty) {
-        if (o.key < from || o.key >= to) continue;
-        const now = core.onodes.get(o.name.mapKey);
-        if (now !== undefined) changed.set(o.key, now);
-      }
-    }
-    const order = [...changed.keys()].sort();
-    let next = 0;
-    for (const [stored] of core.space.range(keys.onode(from), keys.onode(to), true)) {
-      const key = stored.slice(1);
-      while (next < order.length && order[next]! < key) {
-        const o = changed.get(order[next++]!)!;
-        if (o.exists) yield [o.key, o.name];
-      }
-      if (order[next] === key) {
-        const o = changed.get(order[next++]!)!;
-        if (o.exists) yield [o.key, o.name];
-        continue;
-      }
-      yield [key, undefined];
-    }
-    for (; next < order.length; next++) {
-      const o = changed.get(order[next]!)!;
-      if (o.exists) yield [o.key, o.name];
-    }
   }
 
   list(
@@ -568,9 +528,10 @@ export class DiskStore implements ObjectStore {
     end: Ghobject | undefined,
     limit: number,
   ): { objects: Ghobject[]; next: Ghobject } {
-    const bits = this.#need().core.collections.get(collection);
+    const { core } = this.#need();
+    const bits = core.collections.get(collection);
     const ranges = bits === undefined ? [] : collectionRanges(collection, bits);
-    return listRanges(ranges, start, end, limit, (from, to) => this.#objectsFrom(from, to));
+    return listRanges(ranges, start, end, limit, (from, to) => objectsFrom(core, from, to));
   }
 
   // --- reading ----------------------------------------------------------------------------------------------------------------
@@ -611,7 +572,13 @@ export class DiskStore implements ObjectStore {
     length: number,
     done: (error: Error | null, data: Uint8Array[] | undefined) => void,
   ): void {
-    const o = this.#find(collection, object);
+    let o: Onode | undefined;
+    try {
+      o = this.#find(collection, object);
+    } catch (error) {
+      done(explain(error, collection), undefined);
+      return;
+    }
     if (o === undefined) {
       done(null, undefined);
       return;
@@ -621,100 +588,9 @@ export class DiskStore implements ObjectStore {
       done(null, []);
       return;
     }
-    if (end - offset <= SYNC_READ_MAX && this.#mayBlock()) {
-      let data: Uint8Array[];
-      const { clock } = this.#env;
-      const before = clock.monotonic();
-      try {
-        data = [this.#mounted!.data.readSync(o, offset, end - offset)];
-      } catch (error) {
-        done(explain(error, collection), undefined);
-        return;
-      }
-      this.#readTime_us = this.#readTime_us * 0.9 + (clock.monotonic() - before) * 100;
-      done(null, data);
-      return;
-    }
-    this.#readAsync(object, offset, end - offset, READ_RETRIES, (error, data) => {
+    this.#mounted!.reader.read(o, offset, end - offset, (error, data) => {
       done(error === null ? null : explain(error, collection), data === undefined ? undefined : [data]);
     });
-  }
-
-  /** Short reads come from the page cache mostly, in a few microseconds; where they have not lately, the device is left to a worker. */
-  #mayBlock(): boolean {
-    this.#reads++;
-    if (this.#readTime_us < 60) return true;
-    // Try again now and then.
-    if (this.#reads % 32 !== 0) return false;
-    this.#readTime_us = 50;
-    return true;
-  }
-
-  #readAsync(
-    name: Ghobject,
-    offset: number,
-    length: number,
-    retries: number,
-    done: (error: Error | null, data: Uint8Array | undefined) => void,
-  ): void {
-    const { core, data } = this.#need();
-    const o = core.lookup(name);
-    const version = o.dataVersion;
-    const first = Math.floor(offset / BLOCK_SIZE);
-    const last = Math.floor((offset + length - 1) / BLOCK_SIZE);
-    const out = readBuffer((last - first + 1) * BLOCK_SIZE);
-    const expected = new Uint32Array(last - first + 1);
-    const onDisk: { at: number; count: number }[] = [];
-    let waiting = 1;
-    let failed: Error | undefined;
-    const finish = (): void => {
-      if (--waiting > 0) return;
-      if (failed === undefined) {
-        for (const { at, count } of onDisk) {
-          for (let k = at; k < at + count; k++) {
-            const found = crc32c(CRC_SEED, out.subarray(k * BLOCK_SIZE, (k + 1) * BLOCK_SIZE));
-            if (found !== expected[k]) failed ??= corruption(o, (first + k) * BLOCK_SIZE, expected[k]!, found);
-          }
-        }
-      }
-      if (failed === undefined) {
-        const skip = offset - first * BLOCK_SIZE;
-        done(null, out.subarray(skip, skip + length));
-        return;
-      }
-      // The object may have changed, and its old blocks have been used again, while the read was on its way.
-      if (retries > 0 && this.#mounted !== undefined) {
-        const now = core.lookup(name);
-        if (now !== o || o.dataVersion !== version) {
-          const rest = Math.min(length, now.size - offset);
-          if (now.exists && rest > 0) this.#readAsync(name, offset, rest, retries - 1, done);
-          else done(null, new Uint8Array(0));
-          return;
-        }
-      }
-      done(failed, undefined);
-    };
-    for (let logical = first; logical <= last; ) {
-      const run = data.runAt(o, logical, last);
-      const at = (logical - first) * BLOCK_SIZE;
-      const bytes = run.count * BLOCK_SIZE;
-      if (run.memory !== undefined) out.set(run.memory, at);
-      else if (run.block === NO_BLOCK) out.fill(0, at, at + bytes);
-      else {
-        const s = o.segments[logical >>> SEGMENT_SHIFT]!;
-        const i = logical & (SEGMENT_BLOCKS - 1);
-        for (let k = 0; k < run.count; k++) expected[logical - first + k] = s.crc(i + k);
-        onDisk.push({ at: logical - first, count: run.count });
-        waiting++;
-        core.blocks.read(out.subarray(at, at + bytes), run.block * BLOCK_SIZE, (error, n) => {
-          if (error !== null) failed ??= new StoreError('io', `read of ${o.name}: ${error.message}`);
-          else if (n < bytes) out.fill(0, at + n, at + bytes);
-          finish();
-        });
-      }
-      logical += run.count;
-    }
-    finish();
   }
 
   extents(

@@ -57,6 +57,7 @@ export async function modelRun(seed: number, steps: number): Promise<number> {
   queue(workload.first());
   for (let i = 1; i <= steps; i++) {
     queue(workload.next(model));
+    readSomething(store, model, workload);
     for (let n = entropy.u32() % 4; n > 0; n--) clock.step();
     if (i % 97 === 0) assertSameStore(store, model, i % 291 === 0);
     if (i % 200 === 0) {
@@ -74,4 +75,21 @@ export async function modelRun(seed: number, steps: number): Promise<number> {
   assertSameStore(store, model);
   assert.deepEqual(store.fsck({ deep: true }).errors, []);
   return operations;
+}
+
+/** Starts a read that may last while the object changes: it must give what the object held at some time since, never an error. */
+function readSomething(store: DiskStore, model: MemoryStore, workload: Workload): void {
+  const object = workload.object();
+  const collection = model.collections().find((c) => model.exists(c, object));
+  if (collection === undefined) return;
+  const before = Buffer.concat(model.readSync(collection, object, 0, 0)!);
+  store.read(collection, object, 0, 0, (error, data) => {
+    assert.equal(error, null, `read of ${object}`);
+    const seen = Buffer.concat(data!);
+    const after = model.exists(collection, object)
+      ? Buffer.concat(model.readSync(collection, object, 0, 0)!)
+      : undefined;
+    if (after === undefined || !before.equals(after)) return;
+    assert.ok(seen.equals(before), `data of ${object}`);
+  });
 }

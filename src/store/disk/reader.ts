@@ -1,0 +1,169 @@
+import { crc32c } from '../../base/index.ts';
+import type { Ghobject } from '../../types/index.ts';
+import { StoreError } from '../api.ts';
+import type { SortKey } from '../object-key.ts';
+import type { StoreCore } from './core.ts';
+import { corruption, type ObjectData, readBuffer } from './data.ts';
+import { BLOCK_SIZE, CRC_SEED, keys, NO_BLOCK, SEGMENT_BLOCKS, SEGMENT_SHIFT } from './format.ts';
+import type { Onode } from './onode.ts';
+
+/** Reads up to this long are done at once where reads have been quick. */
+const SYNC_READ_MAX = 64 * 1024;
+/** A short read that takes longer than this did not come from memory. */
+const QUICK_US = 60;
+const RETRIES = 3;
+
+type ReadDone = (error: Error | null, data: Uint8Array | undefined) => void;
+
+/** Reads of objects that do not block for long. */
+export class StoreReader {
+  readonly #core: StoreCore;
+  readonly #data: ObjectData;
+  /** Average of what a short read took lately, in microseconds; decides whether the next may block. */
+  #readTime_us = 0;
+  #reads = 0;
+
+  constructor(core: StoreCore, data: ObjectData) {
+    this.#core = core;
+    this.#data = data;
+  }
+
+  /** Bytes of a range within the object's size. The callback may come before the return. */
+  read(o: Onode, offset: number, length: number, done: ReadDone): void {
+    if (length > SYNC_READ_MAX || !this.#mayBlock()) {
+      this.#readAsync(o.name, offset, length, RETRIES, done);
+      return;
+    }
+    const { clock } = this.#core;
+    const before = clock.monotonic();
+    let data: Uint8Array;
+    try {
+      data = this.#data.readSync(o, offset, length);
+    } catch (error) {
+      done(error as Error, undefined);
+      return;
+    }
+    this.#readTime_us = this.#readTime_us * 0.9 + (clock.monotonic() - before) * 100;
+    done(null, data);
+  }
+
+  /** Short reads come from the page cache mostly, in a few microseconds; where they have not lately, the device is left to a worker. */
+  #mayBlock(): boolean {
+    this.#reads++;
+    if (this.#readTime_us < QUICK_US) return true;
+    // Try again now and then.
+    if (this.#reads % 32 !== 0) return false;
+    this.#readTime_us = QUICK_US * 0.9;
+    return true;
+  }
+
+  #readAsync(
+    name: Ghobject,
+    offset: number,
+    length: number,
+    retries: number,
+    done: (error: Error | null, data: Uint8Array | undefined) => void,
+  ): void {
+    const core = this.#core;
+    const data = this.#data;
+    const o = core.lookup(name);
+    const version = o.dataVersion;
+    const first = Math.floor(offset / BLOCK_SIZE);
+    const last = Math.floor((offset + length - 1) / BLOCK_SIZE);
+    const out = readBuffer((last - first + 1) * BLOCK_SIZE);
+    const expected = new Uint32Array(last - first + 1);
+    const onDisk: { at: number; count: number }[] = [];
+    let waiting = 1;
+    let failed: Error | undefined;
+    const finish = (): void => {
+      if (--waiting > 0) return;
+      if (failed === undefined) {
+        for (const { at, count } of onDisk) {
+          for (let k = at; k < at + count; k++) {
+            const found = crc32c(CRC_SEED, out.subarray(k * BLOCK_SIZE, (k + 1) * BLOCK_SIZE));
+            if (found !== expected[k]) failed ??= corruption(o, (first + k) * BLOCK_SIZE, expected[k]!, found);
+          }
+        }
+      }
+      if (failed === undefined) {
+        const skip = offset - first * BLOCK_SIZE;
+        done(null, out.subarray(skip, skip + length));
+        return;
+      }
+      // The object may have changed, and its old blocks have been used again, while the read was on its way.
+      if (retries > 0) {
+        const now = core.lookup(name);
+        if (now !== o || o.dataVersion !== version) {
+          const rest = Math.min(length, now.size - offset);
+          if (now.exists && rest > 0) this.#readAsync(name, offset, rest, retries - 1, done);
+          else done(null, new Uint8Array(0));
+          return;
+        }
+      }
+      done(failed, undefined);
+    };
+    try {
+      for (let logical = first; logical <= last; ) {
+        const run = data.runAt(o, logical, last);
+        const at = (logical - first) * BLOCK_SIZE;
+        const bytes = run.count * BLOCK_SIZE;
+        if (run.memory !== undefined) out.set(run.memory, at);
+        else if (run.block === NO_BLOCK) out.fill(0, at, at + bytes);
+        else {
+          const s = o.segments[logical >>> SEGMENT_SHIFT]!;
+          const i = logical & (SEGMENT_BLOCKS - 1);
+          for (let k = 0; k < run.count; k++) expected[logical - first + k] = s.crc(i + k);
+          onDisk.push({ at: logical - first, count: run.count });
+          waiting++;
+          core.blocks.read(out.subarray(at, at + bytes), run.block * BLOCK_SIZE, (error, n) => {
+            if (error !== null) failed ??= new StoreError('io', `read of ${o.name}: ${error.message}`);
+            else if (n < bytes) out.fill(0, at + n, at + bytes);
+            finish();
+          });
+        }
+        logical += run.count;
+      }
+    } catch (error) {
+      // The object's map could not be read.
+      failed ??= error as Error;
+    }
+    finish();
+  }
+}
+
+/** Objects in [from, to): those stored, with what has changed since. */
+export function* objectsFrom(
+  core: StoreCore,
+  from: SortKey,
+  to: SortKey,
+): IterableIterator<readonly [SortKey, Ghobject | undefined]> {
+  // Changed onodes are few compared with those stored, and unordered: the ones in the range are sorted for each listing.
+  const changed = new Map<SortKey, Onode>();
+  for (const generation of [core.frozen, core.generation]) {
+    if (generation === undefined) continue;
+    for (const o of generation.dirty) {
+      if (o.key < from || o.key >= to) continue;
+      const now = core.onodes.get(o.name.mapKey);
+      if (now !== undefined) changed.set(o.key, now);
+    }
+  }
+  const order = [...changed.keys()].sort();
+  let next = 0;
+  for (const [stored] of core.space.range(keys.onode(from), keys.onode(to), true)) {
+    const key = stored.slice(1);
+    while (next < order.length && order[next]! < key) {
+      const o = changed.get(order[next++]!)!;
+      if (o.exists) yield [o.key, o.name];
+    }
+    if (order[next] === key) {
+      const o = changed.get(order[next++]!)!;
+      if (o.exists) yield [o.key, o.name];
+      continue;
+    }
+    yield [key, undefined];
+  }
+  for (; next < order.length; next++) {
+    const o = changed.get(order[next]!)!;
+    if (o.exists) yield [o.key, o.name];
+  }
+}
