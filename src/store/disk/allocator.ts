@@ -4,6 +4,8 @@ import { NO_BLOCK, PAGE_BLOCKS, PAGE_BYTES } from './format.ts';
 const PAGE_WORDS = PAGE_BLOCKS / 32;
 /** Most sharers of one block; a clone beyond copies the data. */
 const EXTRA_MAX = 0xffff;
+/** The limit grows by this many pages: 64 MiB. */
+const LIMIT_STEP = 4;
 
 /** A run of blocks. */
 export interface Run {
@@ -32,6 +34,9 @@ export class AllocationDelta {
  *
  * Search goes on from where the last one ended (next fit), page by page; full pages are passed over by their count. A request is
  * served by one run where one is found within a bounded search, else from the pieces that are there.
+ *
+ * The search stays below a limit that grows only when less than an eighth below it is free: blocks that were in use before are taken
+ * again rather than ever new ones, so the (sparse) file stays near the size of what it holds, and a sync has no new extents to record.
  */
 export class BlockAllocator {
   readonly blockCount: number;
@@ -40,6 +45,9 @@ export class BlockAllocator {
   readonly #extra = new Map<number, Uint16Array>();
   #free: number;
   #cursor = 0;
+  /** Pages below the limit, and free blocks in them. */
+  #limitPages = 0;
+  #freeBelow = 0;
   #pendingFree = 0;
 
   constructor(blockCount: number) {
@@ -74,17 +82,39 @@ export class BlockAllocator {
     return (this.#busy[block >>> 5]! & (1 << (block & 31))) !== 0;
   }
 
+  #countFree(block: number, change: number): void {
+    const page = Math.floor(block / PAGE_BLOCKS);
+    this.#pageFree[page]! += change;
+    if (page < this.#limitPages) this.#freeBelow += change;
+  }
+
+  /** Raises the limit to so many pages. */
+  #raiseLimit(pages: number): void {
+    const to = Math.min(pages, this.#pageFree.length);
+    for (let page = this.#limitPages; page < to; page++) this.#freeBelow += this.#pageFree[page]!;
+    this.#limitPages = Math.max(this.#limitPages, to);
+  }
+
+  /** Sees to it that `count` blocks are free below the limit, and enough beyond that for runs to be found. */
+  #makeRoom(count: number): void {
+    while (this.#limitPages < this.#pageFree.length && this.#freeBelow < count + (this.#limitPages * PAGE_BLOCKS) / 8) {
+      // What is new is in one piece: go on there.
+      this.#cursor = this.#limitPages * PAGE_BLOCKS;
+      this.#raiseLimit(this.#limitPages + LIMIT_STEP);
+    }
+  }
+
   #setBusy(start: number, count: number): void {
     const end = start + count;
     for (let b = start; b < end; ) {
       const bit = b & 31;
       if (bit === 0 && end - b >= 32) {
         this.#busy[b >>> 5] = 0xffff_ffff;
-        this.#pageFree[Math.floor(b / PAGE_BLOCKS)]! -= 32;
+        this.#countFree(b, -32);
         b += 32;
       } else {
         this.#busy[b >>> 5]! |= 1 << bit;
-        this.#pageFree[Math.floor(b / PAGE_BLOCKS)]!--;
+        this.#countFree(b, -1);
         b++;
       }
     }
@@ -94,6 +124,7 @@ export class BlockAllocator {
   /** Loads a page of the persisted map (bits of blocks in use). */
   loadPage(page: number, bits: Uint8Array): void {
     const first = page * PAGE_BLOCKS;
+    this.#raiseLimit(page + 1);
     for (let i = 0; i < bits.length; i++) {
       let byte = bits[i]!;
       if (byte === 0xff && i % 4 === 0 && bits[i + 1] === 0xff && bits[i + 2] === 0xff && bits[i + 3] === 0xff) {
@@ -120,9 +151,15 @@ export class BlockAllocator {
   allocate(count: number, delta: AllocationDelta): Run[] {
     invariant(count <= this.#free, 'more blocks asked for than are free', { count, free: this.#free });
     const runs: Run[] = [];
+    this.#makeRoom(count);
     let left = count;
     if (left > 1) {
-      const run = this.#findRun(left);
+      let run = this.#findRun(left);
+      if (run < 0 && this.#limitPages < this.#pageFree.length) {
+        this.#cursor = this.#limitPages * PAGE_BLOCKS;
+        this.#raiseLimit(this.#limitPages + Math.max(LIMIT_STEP, Math.ceil(left / PAGE_BLOCKS)));
+        run = this.#findRun(left);
+      }
       if (run >= 0) {
         this.#take(run, left, runs, delta);
         return runs;
@@ -131,7 +168,7 @@ export class BlockAllocator {
     while (left > 0) {
       const start = this.#nextFree(this.#cursor);
       let n = 1;
-      while (n < left && start + n < this.blockCount && !this.isBusy(start + n)) n++;
+      while (n < left && start + n < this.#limitPages * PAGE_BLOCKS && !this.isBusy(start + n)) n++;
       this.#take(start, n, runs, delta);
       left -= n;
     }
@@ -141,6 +178,7 @@ export class BlockAllocator {
   /** Takes one block. */
   allocateOne(delta: AllocationDelta): number {
     invariant(this.#free > 0, 'no block is free');
+    if (this.#freeBelow < 1024) this.#makeRoom(1);
     const start = this.#nextFree(this.#cursor);
     this.#setBusy(start, 1);
     this.#cursor = start + 1;
@@ -158,10 +196,10 @@ export class BlockAllocator {
     delta.allocated.push(start, count);
   }
 
-  /** The first free block from `from` on, going round. */
+  /** The first free block from `from` on, going round below the limit. */
   #nextFree(from: number): number {
-    const words = this.#busy.length;
-    const first = from >= this.blockCount ? 0 : from;
+    const words = this.#limitPages * PAGE_WORDS;
+    const first = from >= words * 32 ? 0 : from;
     let w = first >>> 5;
     // Bits below the start of the first word count as busy the first time.
     let word = (this.#busy[w]! | ((1 << (first & 31)) - 1)) >>> 0;
@@ -186,13 +224,14 @@ export class BlockAllocator {
 
   /** A run of `count` free blocks near the cursor, or -1. Looks at 64 pages that may have one at most. */
   #findRun(count: number): number {
-    const pages = this.#pageFree.length;
+    const pages = this.#limitPages;
+    const top = Math.min(this.blockCount, pages * PAGE_BLOCKS);
     const wantedInPage = Math.min(count, PAGE_BLOCKS);
-    let page = Math.floor((this.#cursor >= this.blockCount ? 0 : this.#cursor) / PAGE_BLOCKS);
+    let page = Math.floor((this.#cursor >= top ? 0 : this.#cursor) / PAGE_BLOCKS);
     let looked = 0;
     let run = 0;
     let start = 0;
-    let from = this.#cursor >= this.blockCount ? 0 : this.#cursor;
+    let from = this.#cursor >= top ? 0 : this.#cursor;
     for (let i = 0; i <= pages && looked < 64; i++) {
       if (
         this.#pageFree[page]! === 0 ||
@@ -234,6 +273,7 @@ export class BlockAllocator {
   /** Marks blocks that a replayed record had taken. False where one of them is in use: the log does not fit the checkpoint. */
   takeExact(start: number, count: number, delta: AllocationDelta): boolean {
     if (start + count > this.blockCount) return false;
+    this.#raiseLimit(Math.floor((start + count - 1) / PAGE_BLOCKS) + 1);
     for (let b = start; b < start + count; b++) if (this.isBusy(b)) return false;
     this.#setBusy(start, count);
     delta.allocated.push(start, count);
@@ -288,7 +328,7 @@ export class BlockAllocator {
       const count = f[i + 1]!;
       for (let b = start; b < start + count; b++) {
         this.#busy[b >>> 5]! &= ~(1 << (b & 31));
-        this.#pageFree[Math.floor(b / PAGE_BLOCKS)]!++;
+        this.#countFree(b, 1);
       }
       this.#free += count;
       this.#pendingFree -= count;

@@ -474,5 +474,8 @@ const arena = new Arena(READ_ARENA);
 
 /** A fresh buffer for a read. Short ones are cut from a shared piece of memory, which lives as long as any of them. */
 export function readBuffer(length: number): Uint8Array {
-  return length > READ_ARENA / 4 ? Buffer.allocUnsafeSlow(length) : arena.take(length);
+  if (length <= READ_ARENA / 4) return arena.take(length);
+  // Not zeroed; and not a Buffer, whose subarray costs several times that of a plain array.
+  const b = Buffer.allocUnsafeSlow(length);
+  return new Uint8Array(b.buffer, b.byteOffset, length);
 }

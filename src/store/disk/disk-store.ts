@@ -35,6 +35,9 @@ import { recordLength, writeRecord } from './record.ts';
 import { replayLog } from './replay.ts';
 import { getSealed, rangeSealed, sealedPut } from './sealed.ts';
 
+/** Blocks that may wait to be free before a checkpoint is started for their sake: 128 MiB. */
+const PENDING_FREE_MAX = 32_768;
+
 /** What a store needs of the world. */
 export interface StoreEnvironment {
   readonly disk: Disk;
@@ -480,6 +483,8 @@ export class DiskStore implements ObjectStore {
       core.unplaced * BLOCK_SIZE >= o.deferredBytes ||
       generation.metaBytes >= o.metaBytes ||
       generation.dirty.length >= 16_384 ||
+      // Overwritten blocks are free again only after a checkpoint.
+      core.allocator.pendingFree >= PENDING_FREE_MAX ||
       log.used + log.waiting >= log.capacity * 0.4
     ) {
       m.checkpointer.start();
