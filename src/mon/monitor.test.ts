@@ -259,3 +259,45 @@ describe('pools', () => {
     assert.deepEqual(bench.json(admin, 'osd pool application get', { pool: 'p' }), { rbd: {} });
   });
 });
+
+describe('health', () => {
+  it('is told to the cluster log when it changes, and can be muted', async () => {
+    const bench = await MonitorBench.start({ auth_allow_insecure_global_id_reclaim: 'false' });
+    const admin = bench.admin();
+    assert.equal(bench.run(admin, { prefix: 'health' }).out, 'HEALTH_OK\n');
+    bench.json(admin, 'osd set', { key: 'noout' });
+    bench.clock.advance(2000);
+    assert.equal(bench.run(admin, { prefix: 'health' }).out, 'HEALTH_WARN noout flag(s) set\n');
+    bench.json(admin, 'health mute', { code: 'OSDMAP_FLAGS', ttl: '10m' });
+    assert.equal(bench.run(admin, { prefix: 'health' }).out, 'HEALTH_OK (muted: OSDMAP_FLAGS(10m))\n');
+    bench.clock.advance(700_000);
+    assert.equal(bench.run(admin, { prefix: 'health' }).out, 'HEALTH_WARN noout flag(s) set\n');
+    bench.json(admin, 'osd unset', { key: 'noout' });
+    bench.clock.advance(2000);
+    const log = bench.run(admin, { prefix: 'log last', num: 50 }).out;
+    assert.match(log, /\[WRN\] Health check failed: noout flag\(s\) set \(OSDMAP_FLAGS\)/);
+    assert.match(log, /\[INF\] Health check cleared: OSDMAP_FLAGS \(was: noout flag\(s\) set\)/);
+    assert.match(log, /\[INF\] Cluster is now healthy/);
+  });
+});
+
+describe('keys', () => {
+  it('are made once, and changed only by who may', async () => {
+    const bench = await MonitorBench.start();
+    const admin = bench.admin();
+    const make = {
+      prefix: 'auth get-or-create',
+      entity: 'client.x',
+      caps: ['mon', 'allow r', 'osd', 'allow rw pool=p'],
+    };
+    const first = bench.run(admin, make);
+    assert.equal(first.result, 0);
+    assert.match(first.out, /^\[client\.x\]\n\tkey = [A-Za-z0-9+/]{38}==\n/);
+    assert.equal(bench.run(admin, make).out, first.out);
+    assert.equal(bench.run(admin, { ...make, caps: ['mon', 'allow *'] }).result, -22);
+    assert.equal(bench.run(admin, { ...make, caps: ['mon', 'allow bogus('] }).result, -22);
+    await bench.restart();
+    assert.equal(bench.run(bench.admin(), make).out, first.out);
+    assert.equal(bench.run(bench.admin(), { prefix: 'auth rm', entity: 'client.x' }).text, 'updated');
+  });
+});

@@ -36,6 +36,7 @@ import type { OptionMask } from './config-map.ts';
 import { Dispatch } from './dispatch.ts';
 import { FsMonitor } from './fs.ts';
 import { HealthMonitor } from './health.ts';
+import { HealthLog } from './health-log.ts';
 import { KvMonitor } from './kv.ts';
 import { LogMonitor } from './log.ts';
 import { MgrMonitor } from './mgr.ts';
@@ -131,6 +132,7 @@ export class Monitor implements Dispatcher {
   readonly serverAuth: MonServerAuth;
   readonly admin: AdminCommands;
   readonly #registry: AuthRegistry;
+  readonly #healthLog: HealthLog;
   readonly #dispatch: Dispatch;
   readonly #services: readonly Service[];
   readonly #sessions = new Set<Session>();
@@ -218,6 +220,12 @@ export class Monitor implements Dispatcher {
     this.osdRequests = new OsdRequests(this);
     this.mgrProxy = new MgrProxy(clock, () => this.#messenger);
     this.runner = new CommandRunner(this);
+    this.#healthLog = new HealthLog({
+      clock,
+      config,
+      checks: () => this.health.checks(),
+      log: clog,
+    });
     this.#dispatch = new Dispatch(this);
     this.admin = new AdminCommands(this);
     this.#wire();
@@ -248,6 +256,12 @@ export class Monitor implements Dispatcher {
     this.monmap.onChanged = () => subs.checkAll((what) => what === 'monmap');
     this.osd.onChanged = () => {
       subs.checkAll((what) => what === 'osdmap' || what === 'osd_pg_creates');
+      this.#healthLog.note();
+      if (this.#active) {
+        const { map } = this.osd;
+        const { osds, up, in: inside } = map.osdCounts;
+        this.log.log('debug', `osdmap e${map.epoch}: ${osds} total, ${up} up, ${inside} in`);
+      }
     };
     this.configService.onChanged = () => {
       this.#applyOwnConfig();
@@ -258,10 +272,12 @@ export class Monitor implements Dispatcher {
     this.mgr.onChanged = () => {
       subs.checkAll((what) => what === 'mgrmap');
       this.mgrProxy.update(this.mgr.map);
+      this.#healthLog.note();
     };
     this.mgrStat.onChanged = () => {
       subs.checkAll((what) => what === 'servicemap');
       this.#takePurgedSnaps();
+      this.#healthLog.note();
     };
     this.fs.onChanged = () => subs.checkAll((what) => /^(fs|mds)map/.test(what));
     this.health.onInfo = (text) => this.log.log('info', text);
@@ -385,6 +401,7 @@ export class Monitor implements Dispatcher {
     await messenger.bind(addrs);
     this.#scheduleTick();
     this.#scheduleDigests();
+    this.log.log('info', `mon.${this.id} is new leader, mons ${this.id} in quorum (ranks ${this.rank})`);
     this.auth.tick();
     this.logger.log('mon', 0, `mon.${this.id} serves at ${addrs}, version ${this.commitLog.lastCommitted}`);
   }
@@ -405,6 +422,7 @@ export class Monitor implements Dispatcher {
     this.#stopped = true;
     for (const timer of [this.#timer, this.#digestTimer]) if (timer !== undefined) this.clock.clearTimer(timer);
     this.mgrProxy.stop();
+    this.#healthLog.stop();
     this.#messenger?.shutdown();
     for (const service of this.#services) service.stop();
     this.commitLog.stop();
@@ -422,6 +440,7 @@ export class Monitor implements Dispatcher {
     this.#timer = this.clock.setTimer(this.config.num('mon_tick_interval') * 1000, () => {
       if (this.#stopped) return;
       for (const service of this.#services) service.tick();
+      this.#healthLog.look();
       this.#scheduleTick();
     });
   }
