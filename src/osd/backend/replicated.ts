@@ -22,6 +22,7 @@ import type { Effects, ObjectContext } from '../ops/context.ts';
 import { type Reqid, writeEversion, writeReqid } from '../ops/object-info.ts';
 import type { ReplyVersions } from '../ops/reply.ts';
 import { frameLogEntry, type LogEntry, readLogEntry } from '../pg/log-entry.ts';
+import { keep, scratch } from '../scratch.ts';
 
 const MSG_OSD_REPOP = 112;
 const MSG_OSD_REPOPREPLY = 113;
@@ -235,7 +236,7 @@ export class ReplicatedBackend {
 
   #front(version: Eversion, reqid: Reqid, oidBytes: Uint8Array, encoded: readonly Uint8Array[]): Uint8Array {
     const host = this.#host;
-    const w = new Writer(1536);
+    const w = scratch();
     w.u32(host.mapEpoch);
     w.u32(host.lastPeeringReset);
     w.zeros(24);
@@ -256,7 +257,7 @@ export class ReplicatedBackend {
     writePgShard(w, host.whoami);
     w.u8(0);
     writeEversion(w, host.minLastCompleteOndisk);
-    return w.bytes();
+    return keep(w.bytes());
   }
 
   #localCommitted(): void {
@@ -339,7 +340,7 @@ export class ReplicatedBackend {
     if (commit.interval !== this.#generation) return;
     const host = this.#host;
     host.localCompleteOndisk(lastComplete);
-    const w = new Writer(160);
+    const w = scratch();
     w.u32(host.mapEpoch);
     w.u32(host.lastPeeringReset);
     w.zeros(24);
@@ -361,7 +362,7 @@ export class ReplicatedBackend {
       compatVersion: 1,
       priority: 196,
       tid: message.tid,
-      front: w.bytes(),
+      front: keep(w.bytes()),
       middle: EMPTY,
       data: NO_DATA,
       dataOffset: 0,

@@ -21,6 +21,7 @@ import { InProgress, type ReplicatedBackend } from '../backend/replicated.ts';
 import { cloneKey, headKey } from '../model.ts';
 import type { PgLog } from '../pg/log.ts';
 import { errorEntry, LogEntry, logOp, type OpReturn, writeLogEntry } from '../pg/log-entry.ts';
+import { keep } from '../scratch.ts';
 import type { Session } from '../session.ts';
 import { textLength } from './attr-ops.ts';
 import { type ClientOp, may } from './client-op.ts';
@@ -568,7 +569,7 @@ export class OpPath {
     const w = this.#writer;
     w.reset();
     writeObjectInfo(w, oi, identity, isHead);
-    return w.bytes().slice();
+    return keep(w.bytes());
   }
 
   /** Makes the change final: versions, info and snapset, log, and off to the copies. */
@@ -624,7 +625,7 @@ export class OpPath {
     const w = this.#writer;
     w.reset();
     writeLogEntry(w, entry, obc.oidBytes, { data: ctx.dirty, omap: ctx.omapDirty });
-    const encoded = w.bytes().slice();
+    const encoded = keep(w.bytes());
     let entries: LogEntry[];
     let bytes: Uint8Array[];
     if (made === undefined) {
@@ -634,7 +635,7 @@ export class OpPath {
       w.reset();
       writeLogEntry(w, made.entry, made.obc.oidBytes);
       entries = [made.entry, entry];
-      bytes = [w.bytes().slice(), encoded];
+      bytes = [keep(w.bytes()), encoded];
       this.#remember(made.obc.key, made.obc);
       made.obc.writesInFlight++;
     }
@@ -695,7 +696,7 @@ export class OpPath {
     const w = this.#writer;
     w.reset();
     writeLogEntry(w, entry, undefined, NOTHING_CHANGED);
-    const encoded = w.bytes().slice();
+    const encoded = keep(w.bytes());
     host.lastUpdate = at;
     host.updateTrimTo();
     let versions: ReplyVersions;
@@ -770,7 +771,7 @@ export class OpPath {
     const w = this.#writer;
     w.reset();
     writeLogEntry(w, entry, obc.oidBytes, NOTHING_CHANGED);
-    const encoded = w.bytes().slice();
+    const encoded = keep(w.bytes());
     obc.oi = oi;
     obc.writesInFlight++;
     host.lastUpdate = at;

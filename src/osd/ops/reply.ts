@@ -1,6 +1,6 @@
-import { Writer } from '../../encoding/index.ts';
 import type { WireMessage } from '../../msgr/index.ts';
 import type { Eversion } from '../../types/index.ts';
+import { keep, scratch } from '../scratch.ts';
 import type { ClientOp } from './client-op.ts';
 import { opFlag } from './codes.ts';
 import { SUB_OP_LENGTH } from './sub-op.ts';
@@ -40,8 +40,7 @@ export function encodeReply(
   const ops = op.ops;
   const n = ops.length;
   const name = op.nameBytes;
-  const length = name.length + 17 + 8 + 4 + 12 + 4 + 4 + n * SUB_OP_LENGTH + 4 + n * 4 + 12 + 8 + 1 + 24;
-  const w = new Writer(length);
+  const w = scratch();
   w.raw(name);
   w.raw(op.pgBytes);
   w.u32((op.flags & ~ACKS) | acks);
@@ -88,7 +87,7 @@ export function encodeReply(
     compatVersion: COMPAT_VERSION,
     priority: PRIORITY,
     tid: op.message.tid,
-    front: w.bytes(),
+    front: keep(w.bytes()),
     middle: EMPTY,
     data,
     dataOffset: dataOffset % 65536,

@@ -1,5 +1,5 @@
 import { crc32c } from '../../base/index.ts';
-import { DecodeError, Reader, Writer } from '../../encoding/index.ts';
+import { DecodeError, Reader, type Writer } from '../../encoding/index.ts';
 import { type Eversion, eversionZero, type Hobject, hobject, type Utime, utimeZero } from '../../types/index.ts';
 import { objectKey } from '../model.ts';
 import {
@@ -13,6 +13,7 @@ import {
   writeUtime,
 } from '../ops/object-info.ts';
 import type { Ranges } from '../ops/ranges.ts';
+import { keep, scratch } from '../scratch.ts';
 
 /** pg_log_entry_t kinds. */
 export const logOp = {
@@ -277,10 +278,10 @@ export function readLogEntry(r: Reader): LogEntry {
 
 /** The value of a log key: u32 length, the entry, crc32c of it. `entry` is the encoded entry. */
 export function frameLogEntry(entry: Uint8Array): Uint8Array {
-  const w = new Writer(entry.length + 8);
+  const w = scratch();
   w.blob(entry);
   w.u32(crc32c(0, entry));
-  return w.bytes();
+  return keep(w.bytes());
 }
 
 /** Reads the value of a log key. Throws DecodeError where the checksum is wrong. */

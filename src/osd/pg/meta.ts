@@ -30,6 +30,7 @@ import {
 } from '../../types/index.ts';
 import { objectKey } from '../model.ts';
 import { writeEversion, writeUtime } from '../ops/object-info.ts';
+import { keep, scratch } from '../scratch.ts';
 import { type PastIntervals, type PgInfo, pastIntervals, pgInfo } from './info.ts';
 import type { PgLog } from './log.ts';
 import {
@@ -52,7 +53,7 @@ function dupKey(v: Eversion): string {
 
 /** pg_fast_info_t version 1. */
 export function fastInfoBytes(info: PgInfo): Uint8Array {
-  const w = new Writer(232);
+  const w = scratch();
   const token = w.structStart(1, 1);
   const s = info.stats;
   const sum = s.stats;
@@ -78,7 +79,7 @@ export function fastInfoBytes(info: PgInfo): Uint8Array {
   w.s64num(sum.numWrKb);
   w.s64num(sum.numObjectsDirty);
   w.structEnd(token);
-  return w.bytes();
+  return keep(w.bytes());
 }
 
 function applyFastInfo(info: PgInfo, bytes: Uint8Array): void {
