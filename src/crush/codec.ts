@@ -1,5 +1,6 @@
 import { type Codec, DecodeError, list, Reader, s32, sortedMap, string, u32, Writer } from '../encoding/index.ts';
 import { type Bucket, bucketAlg } from './bucket.ts';
+import { hierarchyProblem } from './check.ts';
 import { fitChooseArgs } from './choose-args.ts';
 import { type ChooseArg, CrushMap, type Rule } from './map.ts';
 
@@ -39,8 +40,8 @@ export function encodeCrushMap(map: CrushMap, features?: bigint): Uint8Array {
 }
 
 /**
- * Reads a map. Only what could not be represented is refused here ({@link DecodeError}); whether the hierarchy makes sense is
- * `findProblems`' business, and the mapper bounds its work on one that does not.
+ * Reads a map. Throws {@link DecodeError} for bytes that are none, and for a hierarchy that cannot be walked (cycles, buckets that do not exist),
+ * on which Ceph's programs would crash or hang.
  */
 export function decodeCrushMap(bytes: Uint8Array): CrushMap {
   return crushMapCodec.decode(new Reader(bytes));
@@ -173,8 +174,10 @@ function decode(r: Reader): CrushMap {
   map.itemNames = decodeNames(r);
   map.ruleNames = decodeNames(r);
   decodeTail(r, map);
-  fitChooseArgs(map);
   map.finalize();
+  const problem = hierarchyProblem(map);
+  if (problem !== undefined) r.fail(problem);
+  fitChooseArgs(map);
   return map;
 }
 

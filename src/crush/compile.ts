@@ -1,6 +1,7 @@
 import { ErrnoError } from '../base/index.ts';
 import { algByName, type BucketAlg, bucketAlg } from './bucket.ts';
 import { makeBucket } from './build.ts';
+import { hierarchyProblem } from './check.ts';
 import { getOrCreateClass, placeBucket, populateShadows } from './classes.ts';
 import { TEXT_TUNABLES } from './decompile.ts';
 import { type ChooseArg, CrushMap, type Rule, type RuleStep, ruleOp } from './map.ts';
@@ -119,6 +120,8 @@ class Compiler {
       }
     }
     this.#map.finalize();
+    const problem = hierarchyProblem(this.#map);
+    if (problem !== undefined) throw new CrushCompileError(problem);
     return this.#map;
   }
 

@@ -11,6 +11,7 @@ export {
   type TreeBucket,
   type UniformBucket,
 } from './bucket.ts';
+export { hierarchyProblem } from './check.ts';
 export {
   getOrCreateClass,
   populateShadows,

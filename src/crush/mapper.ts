@@ -18,8 +18,8 @@ import { type ChooseKernel, type Region, type Straw2Arena, straw2Arena } from '.
 /** A place not filled yet; only within a mapping. */
 const ITEM_UNDEF = 0x7ffffffe;
 
-/** Draws that one mapping may take (a few seconds' worth): more is a rule or a map that was made to never end. */
-const DRAWS_MAX = 20_000_000;
+/** Items that one mapping may look at (a few seconds' worth): more is a rule or a map that was made to never end. */
+const DRAWS_MAX = 100_000_000;
 
 /** Making the kernel takes some 30 ms once, as long as the plain form takes for these mappings of a middling map. */
 const PLAIN_MAPPINGS = 2000;
@@ -69,11 +69,12 @@ export class Mapper {
   #output = new Int32Array(16);
   #leaves = new Int32Array(16);
 
-  /** `plain`: without the WebAssembly kernel. */
-  constructor(map: CrushMap, plain = false) {
+  /** `draw`: whether the WebAssembly kernel draws (where there is one): once it pays, at once, or never. */
+  constructor(map: CrushMap, draw: 'auto' | 'kernel' | 'plain' = 'auto') {
     this.#map = map;
     this.#nodes = buildNodes(map);
-    this.#plain = plain;
+    this.#plain = draw === 'plain';
+    if (draw === 'kernel') this.#mappings = PLAIN_MAPPINGS;
     this.#maxDevices = map.maxDevices;
     this.#rules = [...map.rules];
   }
@@ -81,7 +82,7 @@ export class Mapper {
   /**
    * Devices for input `x` (taken modulo 2^32) by a rule: at most `numRep`, in order. Rules that keep positions (indep) give {@link ITEM_NONE}
    * where a place could not be filled; an unknown rule gives nothing. `chooseArgs` is a pool id: its weight set, else the default one, else none.
-   * Throws ELOOP for a mapping that takes more than 20 million draws.
+   * Throws ELOOP for a mapping that looks at more than 100 million items.
    */
   doRule(
     ruleId: number,
@@ -262,8 +263,9 @@ export class Mapper {
     return item < 0 ? this.#nodes[-1 - item] : undefined;
   }
 
-  #countDraw(): void {
-    if (++this.#draws > DRAWS_MAX) {
+  #countDraws(items: number): void {
+    this.#draws += items + 1;
+    if (this.#draws > DRAWS_MAX) {
       throw new ErrnoError(
         'ELOOP',
         `mapping ${this.#x >>> 0} takes more than ${DRAWS_MAX} draws: the map or the rule does not end`,
@@ -316,10 +318,10 @@ export class Mapper {
           const r = (rep + parentR + failures) | 0;
           let failed = false;
           let collided = false;
+          this.#countDraws(node.size);
           if (node.size === 0) {
             failed = true;
           } else {
-            this.#countDraw();
             const index =
               this.#localFallbackRetries > 0 &&
               localFailures >= node.size >>> 1 &&
@@ -455,8 +457,8 @@ export class Mapper {
       // Uniform buckets whose size is a multiple of the count would meet the same items again, hence the other stride.
       const stride = node.alg === bucketAlg.UNIFORM && node.size % numRep === 0 ? numRep + 1 : numRep;
       const r = (rep + parentR + Math.imul(stride, failures)) | 0;
+      this.#countDraws(node.size);
       if (node.size === 0) return ITEM_UNDEF;
-      this.#countDraw();
       const index = chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], position, this.#kernel);
       const item = node.items[index]!;
       const itemType = node.itemTypes[index]!;
