@@ -257,6 +257,29 @@ test('fsck finds and mends a wrong allocation map', async () => {
   for (const [key, value] of right) if (key[0] === 'A') assert.deepEqual(kv.get(key), value);
 });
 
+test('more at once than the log holds is written batch by batch, and what no batch holds is refused', async () => {
+  const f = await fixture();
+  const order: number[] = [];
+  for (let i = 0; i < 60; i++) {
+    const value = new Uint8Array(i % 10 === 0 ? 200_000 : 60_000).fill(i);
+    const tx = new Transaction().touch(C, object(`o${i}`)).omapSetKeys(C, object(`o${i}`), [['key', value]]);
+    f.store.queueTransactions(C, [tx], () => order.push(i));
+  }
+  const tooMuch = new Transaction()
+    .touch(C, object('p'))
+    .omapSetKeys(C, object('p'), [['key', new Uint8Array(300_000)]]);
+  assert.throws(() => f.store.queueTransactions(C, [tooMuch]), isKind('invalid'));
+  f.clock.run(500);
+  assert.deepEqual(order, [...Array(60).keys()]);
+  f.store.close();
+  const store = await f.open();
+  for (let i = 0; i < 60; i++) {
+    const value = store.omapValues(C, object(`o${i}`), ['key'])!.get('key')!;
+    assert.ok(value.length >= 60_000 && value[59_999] === i);
+  }
+  assert.ok(!store.exists(C, object('p')));
+});
+
 test('stores of other formats are left alone', async () => {
   const f = await fixture();
   await f.clock.settle(f.store.umount());

@@ -435,8 +435,9 @@ export class DiskStore implements ObjectStore {
       }
     }
     let length = 0;
-    for (const tx of transactions) length += tx.payloadLength;
-    if (length - this.#directBytes > m.log.recordLength_max / 2) {
+    for (const tx of transactions) length += tx.encodedLength;
+    // Whole blocks of long writes stay out of the record but for some six bytes each.
+    if (length - this.#directBytes * 0.998 + 16_384 > m.log.recordLength_max) {
       throw new StoreError(
         'invalid',
         `a transaction of ${length} bytes besides long writes is more than the log takes`,

@@ -29,6 +29,15 @@ const ZEROS = new Uint8Array(128 * 1024);
 
 const TWO_32 = 0x1_0000_0000;
 
+/** Records gathered for one write. */
+interface Gathered {
+  buffer: Uint8Array;
+  length: number;
+  count: number;
+  firstSeq: number;
+  lastSeq: number;
+}
+
 interface Batch {
   /** Where it starts, and where the next may. */
   readonly position: number;
@@ -65,6 +74,8 @@ export class Log {
   #tail: number;
   #batchNumber: number;
   #batches = new Queue<Batch>();
+  /** Batches that are full and wait for their turn. */
+  readonly #full = new Queue<Gathered>();
   #staging: Uint8Array = new Uint8Array(STAGING);
   /** The other staging buffer, when it is not being written. */
   #spare: Uint8Array | undefined = new Uint8Array(STAGING);
@@ -102,7 +113,9 @@ export class Log {
 
   /** Bytes waiting to be written. */
   get waiting(): number {
-    return this.#count === 0 ? 0 : this.#length;
+    let n = this.#count === 0 ? 0 : this.#length;
+    for (const batch of this.#full) n += batch.length;
+    return n;
   }
 
   /** Longest record it takes. */
@@ -113,6 +126,9 @@ export class Log {
   /** Room for a record of `length` bytes; the caller fills it before anything else is called. The write follows in a later turn. */
   append(seq: number, length: number): { buffer: Uint8Array; offset: number } {
     invariant(!this.#closed, 'the log is closed');
+    invariant(length <= this.recordLength_max, 'a record is longer than the log takes', { length });
+    // A batch must find room in the log; so one that would get too long is closed, and the record starts the next.
+    if (this.#count > 0 && this.#length + length > this.#state.capacity / 8) this.#full.push(this.#take());
     const need = this.#length + 4 + length;
     if (need > this.#staging.length) {
       const grown = new Uint8Array(Math.max(need, this.#staging.length * 2));
@@ -137,8 +153,10 @@ export class Log {
   }
 
   #flush(): void {
-    if (this.#writing || this.#closed || this.#count === 0) return;
-    const padded = Math.ceil(this.#length / ALIGN) * ALIGN;
+    if (this.#writing || this.#closed || (this.#count === 0 && this.#full.length === 0)) return;
+    const isFull = this.#full.length > 0;
+    const length = isFull ? this.#full.peek()!.length : this.#length;
+    const padded = Math.ceil(length / ALIGN) * ALIGN;
     const { capacity } = this.#state;
     let position = this.#head;
     const toEnd = capacity - (position % capacity);
@@ -149,17 +167,14 @@ export class Log {
     const growing = this.#growing;
     if (growing !== undefined && offset < growing.to && offset + padded > growing.from) return;
 
-    const buffer = this.#staging;
-    buffer.fill(0, this.#length, Math.min(padded, buffer.length));
-    this.#writeHeader(buffer, position);
-    const whole = buffer.length >= padded ? buffer.subarray(0, padded) : padTo(buffer, this.#length, padded);
-    const batch: Batch = { position, end: position + padded, number: this.#batchNumber++, lastSeq: this.#lastSeq };
+    const gathered = isFull ? this.#full.shift()! : this.#take();
+    const { buffer } = gathered;
+    buffer.fill(0, length, Math.min(padded, buffer.length));
+    this.#writeHeader(gathered, position);
+    const whole = buffer.length >= padded ? buffer.subarray(0, padded) : padTo(buffer, length, padded);
+    const batch: Batch = { position, end: position + padded, number: this.#batchNumber++, lastSeq: gathered.lastSeq };
     this.#batches.push(batch);
     this.#head = batch.end;
-    this.#staging = this.#spare ?? new Uint8Array(STAGING);
-    this.#spare = undefined;
-    this.#length = HEADER;
-    this.#count = 0;
     this.#writing = true;
 
     const written = (error: Error | null): void => {
@@ -190,19 +205,36 @@ export class Log {
     this.#growAhead(offset + padded);
   }
 
-  #writeHeader(b: Uint8Array, position: number): void {
+  /** What was gathered, for writing; gathering goes on in another buffer. */
+  #take(): Gathered {
+    const gathered = {
+      buffer: this.#staging,
+      length: this.#length,
+      count: this.#count,
+      firstSeq: this.#firstSeq,
+      lastSeq: this.#lastSeq,
+    };
+    this.#staging = this.#spare ?? new Uint8Array(STAGING);
+    this.#spare = undefined;
+    this.#length = HEADER;
+    this.#count = 0;
+    return gathered;
+  }
+
+  #writeHeader(batch: Gathered, position: number): void {
+    const b = batch.buffer;
     writeU32(b, 0, MAGIC);
     writeU32(b, 8, Number(this.#state.storeId & 0xffffffffn));
     writeU32(b, 12, Number(this.#state.storeId >> 32n));
     writeU32(b, 16, this.#state.epoch);
-    writeU32(b, 20, this.#length);
+    writeU32(b, 20, batch.length);
     writeU64(b, 24, this.#batchNumber);
-    writeU64(b, 32, this.#firstSeq);
-    writeU32(b, 40, this.#count);
+    writeU64(b, 32, batch.firstSeq);
+    writeU32(b, 40, batch.count);
     writeU32(b, 44, 0);
     writeU64(b, 48, this.#events.directSeq());
     writeU64(b, 56, position);
-    writeU32(b, 4, crc32c(CRC_SEED, b.subarray(8, this.#length)));
+    writeU32(b, 4, crc32c(CRC_SEED, b.subarray(8, batch.length)));
   }
 
   #growAhead(reached: number): void {
