@@ -10,6 +10,12 @@ export const OBJECT_SIZE_MAX = 0xffff_ffff;
 /** Longest name, namespace or locator key in bytes; an OSD refuses far shorter ones. */
 const NAME_LENGTH_MAX = 8192;
 
+/**
+ * `write`: bytes of the transaction itself; `copy`: bytes of another object; `edges`: nothing is stored but what the ends of the range leave
+ * of their blocks; `clone`: the named object is copied whole.
+ */
+export type DataChange = 'write' | 'copy' | 'edges' | 'clone';
+
 /** What the checker must know of the store before the transactions. */
 export interface StoreFacts {
   collectionBits(collection: CollectionId): number | undefined;
@@ -17,8 +23,8 @@ export interface StoreFacts {
   exists(collection: CollectionId, object: Ghobject): boolean;
   /** Whether it had no object before; `gone` says whether an object is removed by these transactions. */
   isEmptyExcept(collection: CollectionId, gone: (object: Ghobject) => boolean): boolean;
-  /** Called for each write (and each range copied into an object), for what else could fail. */
-  write?(object: Ghobject, offset: number, length: number): void;
+  /** Called for each change of data, for what else could fail: no space, or damage in what is only partly replaced. */
+  change?(kind: DataChange, object: Ghobject, offset: number, length: number): void;
 }
 
 /**
@@ -154,17 +160,17 @@ export class TransactionChecker {
           payload.skip(length);
           this.#range(it, it.offset, length);
           this.#make(collection, object);
-          this.#facts.write?.(object, it.offset, length);
+          this.#facts.change?.('write', object, it.offset, length);
           break;
         }
         case txOp.zero:
           this.#range(it, it.offset, it.length);
           this.#make(collection, object);
-          this.#facts.write?.(object, it.offset, it.length);
+          this.#facts.change?.('edges', object, it.offset, it.length);
           break;
         case txOp.truncate:
           this.#range(it, it.offset, 0);
-          this.#facts.write?.(object, it.offset, 0);
+          this.#facts.change?.('edges', object, it.offset, 0);
           break;
         case txOp.remove:
           if (this.#exists(collection, object)) this.#objects.set(object.mapKey, false);
@@ -187,6 +193,7 @@ export class TransactionChecker {
           this.#need(it, collection, object);
           this.#member(collection, it.destObject);
           this.#make(collection, it.destObject);
+          this.#facts.change?.('clone', object, 0, 0);
           break;
         case txOp.cloneRange2:
           this.#need(it, collection, object);
@@ -194,7 +201,7 @@ export class TransactionChecker {
           this.#range(it, it.offset, it.length);
           this.#range(it, it.destOffset, it.length);
           this.#make(collection, it.destObject);
-          this.#facts.write?.(it.destObject, it.destOffset, it.length);
+          this.#facts.change?.('copy', it.destObject, it.destOffset, it.length);
           break;
         case txOp.collMoveRename:
         case txOp.tryRename: {

@@ -50,8 +50,9 @@ export class MemoryStore implements ObjectStore {
       collectionBits: (collection) => this.#collections.get(collection),
       exists: (_collection, object) => this.#objects.has(object.mapKey),
       isEmptyExcept: (collection, gone) => this.#first(collection, gone) === undefined,
-      write: (_object, _offset, length) => {
-        this.#wanted += length;
+      change: (kind, object, _offset, length) => {
+        if (kind === 'write' || kind === 'copy') this.#wanted += length;
+        else if (kind === 'clone') this.#wanted += this.#objects.get(object.mapKey)?.data.allocated ?? 0;
       },
     };
     this.#checker = new TransactionChecker(facts);

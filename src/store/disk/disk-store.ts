@@ -4,7 +4,7 @@ import { type Ghobject, ghobjectMin } from '../../types/index.ts';
 import { type CollectionId, type ObjectStat, type ObjectStore, StoreError, type StoreStats } from '../api.ts';
 import { Arena } from '../arena.ts';
 import { byteStringToBytes, bytesToByteString, fromByteString, toByteString } from '../byte-string.ts';
-import { TransactionChecker } from '../check.ts';
+import { type DataChange, TransactionChecker } from '../check.ts';
 import { compareCollectionIds } from '../collection-id.ts';
 import { listRanges } from '../listing.ts';
 import { collectionHolds, collectionRanges, fromSortKey, type SortKey } from '../object-key.ts';
@@ -74,6 +74,7 @@ export class DiskStore implements ObjectStore {
   #timer: TimerHandle | undefined;
   /** Blocks and long-write bytes that the transactions being checked would take. */
   #wantedBlocks = 0;
+  #wantedEdges = 0;
   #directBytes = 0;
   #trimTo = 0;
 
@@ -216,7 +217,7 @@ export class DiskStore implements ObjectStore {
       collectionBits: (collection) => core.collections.get(collection),
       exists: (_collection, object) => core.lookup(object).exists,
       isEmptyExcept: (collection, gone) => this.#firstObject(collection, gone) === undefined,
-      write: (object, offset, length) => this.#checkWrite(object, offset, length),
+      change: (kind, object, offset, length) => this.#checkChange(kind, object, offset, length),
     });
     const checkpointer = new Checkpointer({
       core,
@@ -374,6 +375,7 @@ export class DiskStore implements ObjectStore {
     const m = this.#need();
     const { core } = m;
     this.#wantedBlocks = 0;
+    this.#wantedEdges = 0;
     this.#directBytes = 0;
     let isChecked = false;
     core.trimCache();
@@ -403,36 +405,41 @@ export class DiskStore implements ObjectStore {
     this.#maybeCheckpoint();
   }
 
-  #checkWrite(object: Ghobject, offset: number, length: number): void {
+  #checkChange(kind: DataChange, object: Ghobject, offset: number, length: number): void {
     const m = this.#mounted!;
-    if (length > 0) {
+    if (kind === 'clone') {
+      // What waits in memory is copied; the rest is shared.
+      for (const s of m.core.lookup(object).segments) this.#wantedBlocks += s?.memory?.length ?? 0;
+      return;
+    }
+    if (kind === 'edges') this.#wantedEdges += 2;
+    else if (length > 0) {
       const blocks = Math.floor((offset + length - 1) / BLOCK_SIZE) - Math.floor(offset / BLOCK_SIZE) + 1;
       this.#wantedBlocks += blocks;
-      if (length >= this.#options.directBytes) this.#directBytes += (blocks - 2) * BLOCK_SIZE;
+      if (kind === 'write' && length >= this.#options.directBytes) this.#directBytes += (blocks - 2) * BLOCK_SIZE;
     }
     if (((offset % BLOCK_SIZE) | ((offset + length) % BLOCK_SIZE)) === 0) return;
     const o = m.core.lookup(object);
-    if (o.exists) {
-      try {
-        m.data.prefetch(o, offset, length);
-      } catch (error) {
-        throw explain(error);
-      }
+    if (!o.exists) return;
+    try {
+      m.data.prefetch(o, offset, length);
+    } catch (error) {
+      throw explain(error);
     }
   }
 
   #checkSpace(m: Mounted, transactions: readonly Transaction[]): void {
     const { core } = m;
-    if (this.#wantedBlocks > 0) {
-      const left = core.allocator.free - core.unplaced - this.#options.reserveBlocks;
-      if (this.#wantedBlocks > left) {
-        // What was deleted becomes free with the next checkpoint.
-        if (core.allocator.pendingFree > 0 && core.frozen === undefined) m.checkpointer.start();
-        throw new StoreError(
-          'nospace',
-          `${this.#wantedBlocks * BLOCK_SIZE} bytes wanted, ${Math.max(0, left) * BLOCK_SIZE} left`,
-        );
-      }
+    // Cutting and zeroing may take from what is kept back, since that is how a full store gets space.
+    const free = core.allocator.free - core.unplaced - this.#wantedEdges;
+    const left = this.#wantedBlocks > 0 ? free - this.#options.reserveBlocks : free;
+    if (this.#wantedBlocks > left) {
+      // What was deleted becomes free with the next checkpoint.
+      if (core.allocator.pendingFree > 0 && core.frozen === undefined) m.checkpointer.start();
+      throw new StoreError(
+        'nospace',
+        `${this.#wantedBlocks * BLOCK_SIZE} bytes wanted, ${Math.max(0, left) * BLOCK_SIZE} left`,
+      );
     }
     let length = 0;
     for (const tx of transactions) length += tx.encodedLength;
