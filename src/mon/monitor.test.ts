@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { encodeToBytes } from '../encoding/index.ts';
 import {
   MLog,
+  MMgrBeacon,
   MMonGetVersion,
   MMonGetVersionReply,
+  MMonMgrReport,
   MMonSubscribe,
   MOSDFailure,
   MOSDMap,
@@ -14,7 +17,15 @@ import {
   osdFailureFlag,
   poolOp,
 } from '../messages/index.ts';
-import { decodeOSDMapIncremental, OSDMap, poolFlag } from '../types/index.ts';
+import {
+  CEPH_FEATURES_ALL,
+  decodeOSDMapIncremental,
+  EntityAddrVec,
+  makePgMapDigest,
+  OSDMap,
+  pgMapDigest,
+  poolFlag,
+} from '../types/index.ts';
 import { MonitorBench } from './bench.ts';
 import type { FakeConnection } from './testing.ts';
 
@@ -299,5 +310,71 @@ describe('keys', () => {
     await bench.restart();
     assert.equal(bench.run(bench.admin(), make).out, first.out);
     assert.equal(bench.run(bench.admin(), { prefix: 'auth rm', entity: 'client.x' }).text, 'updated');
+  });
+});
+
+describe('managers', () => {
+  const beacon = (bench: MonitorBench, peer: FakeConnection, gid: bigint, name: string, available = true): void =>
+    bench.deliver(
+      peer,
+      MMgrBeacon.encode({
+        serverAddrs: EntityAddrVec.parse(`v2:127.0.0.1:${6900 + Number(gid)}/1`)!,
+        gid,
+        available,
+        name,
+        fsid: bench.fsid,
+        moduleNames: [],
+        metadata: new Map([['hostname', 'h1']]),
+        modules: [],
+        features: CEPH_FEATURES_ALL,
+        paxosVersion: 0,
+        commands: [{ cmdstring: 'pg stat', help: 'x', module: 'pg', perms: 'r', availability: 'cli', flags: 8n }],
+      }),
+    );
+
+  it('take over from one that falls silent, and keep it from writing', async () => {
+    const bench = await MonitorBench.start({ mon_mgr_beacon_grace: '30' });
+    const admin = bench.admin();
+    const [x, y] = [bench.peer('mgr.x', 11, 'allow profile mgr'), bench.peer('mgr.y', 12, 'allow profile mgr')];
+    beacon(bench, x, 11n, 'x');
+    beacon(bench, y, 12n, 'y');
+    const names = (): unknown => {
+      const map = bench.json(admin, 'mgr dump') as { active_name: string; standbys: { name: string }[] };
+      return [map.active_name, ...map.standbys.map((s) => s.name)];
+    };
+    assert.deepEqual(names(), ['x', 'y']);
+    // The one that was made active tells its commands with the next beacon.
+    beacon(bench, x, 11n, 'x');
+    assert.ok(bench.run(admin, { prefix: 'get_command_descriptions' }).out.includes('"sig":["pg","stat"]'));
+    for (let i = 0; i < 30; i++) {
+      bench.clock.advance(2000);
+      beacon(bench, y, 12n, 'y');
+    }
+    assert.deepEqual(names(), ['y']);
+    assert.match(bench.run(admin, { prefix: 'osd blocklist ls' }).out, /^127\.0\.0\.1:6911\/1 /m);
+  });
+
+  it('report what PGs have done with removed snapshots', async () => {
+    const bench = await MonitorBench.start();
+    const admin = bench.admin();
+    const x = bench.peer('mgr.x', 11, 'allow profile mgr');
+    beacon(bench, x, 11n, 'x');
+    bench.json(admin, 'osd pool create', { pool: 'p', pg_num: 1 });
+    bench.json(admin, 'osd pool mksnap', { pool: 'p', snap: 's' });
+    bench.json(admin, 'osd pool rmsnap', { pool: 'p', snap: 's' });
+    const queue = (): boolean => bench.monitor.osd.map.removedSnapsQueue.has(1);
+    assert.equal(queue(), true);
+    const digest = makePgMapDigest();
+    digest.purgedSnaps.set(1, bench.monitor.osd.map.removedSnapsQueue.get(1)!);
+    const report = {
+      paxosVersion: 0,
+      healthChecks: new Map(),
+      serviceMap: new Uint8Array(),
+      gid: 11n,
+      progressEvents: new Map(),
+    };
+    bench.deliver(x, MMonMgrReport.encode({ ...report, data: encodeToBytes(pgMapDigest, digest) }));
+    bench.clock.advance(10_000);
+    assert.equal(queue(), false);
   });
 });
