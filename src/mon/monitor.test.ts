@@ -8,6 +8,7 @@ import {
   MMonGetVersionReply,
   MMonMgrReport,
   MMonSubscribe,
+  MOSDBeacon,
   MOSDFailure,
   MOSDMap,
   MOSDPGCreate2,
@@ -163,6 +164,35 @@ describe('OSDs', () => {
     }
     assert.equal(map.epoch, bench.monitor.osd.map.epoch);
     assert.deepEqual(map.encode().bytes, bench.monitor.osd.fullBytes(map.epoch));
+  });
+
+  it('say by their beacons from which epoch on maps are needed; older ones go', async () => {
+    const bench = await MonitorBench.start({
+      osd_pool_default_size: '1',
+      mon_allow_pool_size_one: 'true',
+      mon_min_osdmap_epochs: '5',
+    });
+    const admin = bench.admin();
+    const osd = bench.bootOsd(0, 'h0');
+    bench.json(admin, 'osd pool create', { pool: 'p', pg_num: 1 });
+    bench.deliver(osd, MOSDPGCreated.encode({ pgid: { pool: 1, seed: 0 }, paxosVersion: 0 }));
+    const flip = (): void => {
+      for (const how of ['osd set', 'osd unset']) bench.json(admin, how, { key: 'noout' });
+    };
+    for (let i = 0; i < 10; i++) flip();
+    const epoch = bench.monitor.osd.map.epoch;
+    assert.equal(bench.monitor.osd.firstCommitted, 1, 'nothing is known of the PG');
+    const beacon = { pgs: [{ pool: 1, seed: 0 }], minLastEpochClean: epoch - 8, reportInterval_s: 300 };
+    bench.deliver(osd, MOSDBeacon.encode({ ...beacon, paxosVersion: epoch }));
+    flip();
+    assert.equal(bench.monitor.osd.firstCommitted, epoch - 8);
+    assert.equal(bench.run(admin, { prefix: 'osd dump', epoch: epoch - 9 }).result, -2);
+    // Who is further behind than what is kept gets a full map first.
+    const late = bench.peer('client.r', 9, 'allow r');
+    subscribe(bench, late, 'osdmap', 2);
+    const [maps] = late.take(MOSDMap);
+    assert.deepEqual([...maps!.fulls.keys()], [epoch - 8]);
+    assert.equal(maps!.incrementals.size, bench.monitor.osd.map.epoch - (epoch - 8));
   });
 
   it('are told to make the PGs of a new pool until they have', async () => {
