@@ -8,7 +8,7 @@ import { validateArgs } from './commands/args.ts';
 import { CommandRegistry, type CommandReply } from './commands/registry.ts';
 import { ConfigMonitor } from './config.ts';
 import { KvMonitor } from './kv.ts';
-import { fakeSession, ManualClock } from './testing.ts';
+import { fakeSession, ManualClock } from './testing/index.ts';
 
 function fixture() {
   const clock = new ManualClock();

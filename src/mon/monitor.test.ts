@@ -27,8 +27,8 @@ import {
   pgMapDigest,
   poolFlag,
 } from '../types/index.ts';
-import { MonitorBench } from './bench.ts';
-import type { FakeConnection } from './testing.ts';
+import type { FakeConnection } from './testing/index.ts';
+import { MonitorBench } from './testing/index.ts';
 
 const subscribe = (bench: MonitorBench, peer: FakeConnection, what: string, start = 0, flags = 0): void =>
   bench.deliver(peer, MMonSubscribe.encode({ what: new Map([[what, { start, flags }]]) }));

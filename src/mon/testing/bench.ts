@@ -1,10 +1,10 @@
-import { CryptoKey, KeyRing } from '../auth/index.ts';
-import { type Entropy, type Network, silentLogger } from '../base/index.ts';
-import { Config } from '../config/index.ts';
-import { decodeText, encodeText } from '../encoding/index.ts';
-import { MMonCommand, MMonCommandAck, MOSDBoot } from '../messages/index.ts';
-import type { WireMessage } from '../msgr/index.ts';
-import { MemoryKv } from '../paxos/index.ts';
+import { CryptoKey, KeyRing } from '../../auth/index.ts';
+import { type Entropy, type Network, silentLogger } from '../../base/index.ts';
+import { Config } from '../../config/index.ts';
+import { decodeText, encodeText } from '../../encoding/index.ts';
+import { MMonCommand, MMonCommandAck, MOSDBoot } from '../../messages/index.ts';
+import type { WireMessage } from '../../msgr/index.ts';
+import { MemoryKv } from '../../paxos/index.ts';
 import {
   CEPH_FEATURES_ALL,
   EntityAddrVec,
@@ -15,9 +15,9 @@ import {
   parseAuthName,
   utimeFromMs,
   utimeZero,
-} from '../types/index.ts';
-import { Monitor, mkfs } from './monitor.ts';
-import { FakeConnection, ManualClock } from './testing.ts';
+} from '../../types/index.ts';
+import { Monitor, mkfs } from '../monitor.ts';
+import { FakeConnection, ManualClock } from './fakes.ts';
 
 /** A network on which listening succeeds and nobody ever connects. */
 const deafNetwork: Network = {

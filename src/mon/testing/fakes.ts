@@ -1,8 +1,8 @@
-import { MonCap } from '../auth/index.ts';
-import type { Clock, TimerHandle } from '../base/index.ts';
-import { encodeToBytes, string } from '../encoding/index.ts';
-import type { MessageType } from '../messages/index.ts';
-import type { Connection, PeerIdentity, WireMessage } from '../msgr/index.ts';
+import { MonCap } from '../../auth/index.ts';
+import type { Clock, TimerHandle } from '../../base/index.ts';
+import { encodeToBytes, string } from '../../encoding/index.ts';
+import type { MessageType } from '../../messages/index.ts';
+import type { Connection, PeerIdentity, WireMessage } from '../../msgr/index.ts';
 import {
   type AuthName,
   CEPH_FEATURES_ALL,
@@ -11,8 +11,8 @@ import {
   entityType,
   makeEntityName,
   parseAuthName,
-} from '../types/index.ts';
-import { Session } from './session.ts';
+} from '../../types/index.ts';
+import { Session } from '../session.ts';
 
 /** A clock that moves when told to; deferred calls run with `settle`. For unit tests. */
 export class ManualClock implements Clock {
