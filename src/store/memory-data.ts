@@ -16,17 +16,18 @@ export class MemoryData {
   #chunks = new Map<number, Chunk>();
 
   /** Bytes held. */
-  get allocated(): number {
-    let n = 0;
-    for (const c of this.#chunks.values()) {
-      for (let m = c.present; m !== 0; m &= m - 1) n += BLOCK;
-    }
-    return n;
+  allocated = 0;
+
+  #setPresent(chunk: Chunk, present: number): void {
+    if (present === chunk.present) return;
+    this.allocated += (bitCount(present) - bitCount(chunk.present)) * BLOCK;
+    chunk.present = present;
   }
 
   clone(): MemoryData {
     const copy = new MemoryData();
     copy.size = this.size;
+    copy.allocated = this.allocated;
     for (const [i, c] of this.#chunks) copy.#chunks.set(i, { bytes: c.bytes.slice(), present: c.present });
     return copy;
   }
@@ -57,7 +58,8 @@ export class MemoryData {
         const n = Math.min(part.length - done, CHUNK - within);
         const chunk = this.#chunk((at - within) / CHUNK, within + n);
         chunk.bytes.set(part.subarray(done, done + n), within);
-        chunk.present |= blockMask(Math.floor(within / BLOCK), Math.floor((within + n - 1) / BLOCK));
+        const mask = blockMask(Math.floor(within / BLOCK), Math.floor((within + n - 1) / BLOCK));
+        this.#setPresent(chunk, chunk.present | mask);
         done += n;
         at += n;
       }
@@ -107,7 +109,7 @@ export class MemoryData {
     chunk.bytes.fill(0, Math.min(from, chunk.bytes.length), Math.min(to, chunk.bytes.length));
     const firstWhole = Math.ceil(from / BLOCK);
     const lastWhole = Math.floor(to / BLOCK) - 1;
-    if (lastWhole >= firstWhole) chunk.present &= ~blockMask(firstWhole, lastWhole);
+    if (lastWhole >= firstWhole) this.#setPresent(chunk, chunk.present & ~blockMask(firstWhole, lastWhole));
     if (chunk.present === 0) this.#chunks.delete(index);
   }
 
@@ -158,4 +160,10 @@ function roundUp(length: number): number {
 /** Bits first..last. */
 function blockMask(first: number, last: number): number {
   return ((1 << (last - first + 1)) - 1) << first;
+}
+
+function bitCount(mask: number): number {
+  let n = 0;
+  for (let m = mask; m !== 0; m &= m - 1) n++;
+  return n;
 }
