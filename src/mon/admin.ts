@@ -46,6 +46,16 @@ export class AdminCommands {
     return this.#format('json', (f) => this.#mon.health.dump(f, true));
   }
 
+  /** What `ceph ping mon.ID` shows. */
+  pongJson(): string {
+    return this.#format('json-pretty', (f) => {
+      f.openObject('pong');
+      this.#mon.health.dump(f, false);
+      dumpMonStatus(this.#mon, f);
+      f.close();
+    });
+  }
+
   #format(format: unknown, dump: (f: Formatter) => void): string {
     const f = createFormatter(String(format)) ?? createFormatter('json-pretty')!;
     dump(f);

@@ -1,4 +1,4 @@
-import { decodeFromBytes, encodeToBytes } from '../encoding/index.ts';
+import { decodeFromBytes, encodeToBytes, string } from '../encoding/index.ts';
 import {
   MAuth,
   MAuthReply,
@@ -166,17 +166,9 @@ export class Dispatch {
 
   #ping(message: ReceivedMessage, session: Session): void {
     MPing.decode(message);
-    // The answer carries the monitor's state in its data, for `ceph ping mon.ID`.
-    const text = JSON.stringify({
-      health: JSON.parse(this.#mon.admin.healthJson()),
-      mon_status: JSON.parse(this.#mon.admin.monStatusJson()),
-    });
-    const parts = MPing.encode({});
-    const bytes = new TextEncoder().encode(text);
-    const data = new Uint8Array(4 + bytes.length);
-    new DataView(data.buffer).setUint32(0, bytes.length, true);
-    data.set(bytes, 4);
-    session.connection.send({ ...parts, data: [data] });
+    // The answer's front holds a text that `ceph ping mon.ID` shows.
+    const front = encodeToBytes(string, this.#mon.admin.pongJson());
+    session.connection.send({ ...MPing.encode({}), front });
   }
 
   #log(message: ReceivedMessage, session: Session): void {
