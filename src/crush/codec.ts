@@ -17,6 +17,7 @@ import { type ChooseArg, CrushMap, type Rule } from './map.ts';
  *   tunables: u32 local | u32 fallback | u32 total || u32 once || u8 vary_r || u8 straw_calc || u32 algs || u8 stable
  *   || classes: (s32 item, s32 class)[] | (s32 class, string)[] | (s32 bucket, (s32 class, s32 shadow)[])[]
  *   || choose_args: u32 n, (s64 key, u32 n, (u32 index, u32 positions, u32 weights[][], u32 ids[])[])[]
+ *   || msr: u32 descents | u32 collision_tries
  */
 
 const MAGIC = 0x00010000;
@@ -24,6 +25,7 @@ const MAGIC = 0x00010000;
 /** Feature bits that shape the encoding (bits as in `types/features.ts`, which stands below this folder). */
 const TUNABLES5 = 1n << 58n;
 const LUMINOUS = (1n << 21n) | (1n << 57n);
+const CRUSH_MSR = (1n << 38n) | (1n << 57n);
 
 const bySigned = (a: number, b: number): number => a - b;
 const idMap: Codec<Map<number, number>> = sortedMap(s32, s32, bySigned);
@@ -94,6 +96,10 @@ function encode(w: Writer, map: CrushMap): void {
   for (const [key, args] of [...map.chooseArgs].sort(([a], [b]) => a - b)) {
     w.s64num(key);
     encodeChooseArgs(w, args);
+  }
+  if (map.carriesMsr && (w.features & CRUSH_MSR) === CRUSH_MSR) {
+    w.u32(t.msrDescents);
+    w.u32(t.msrCollisionTries);
   }
 }
 
@@ -205,6 +211,11 @@ function decodeTail(r: Reader, map: CrushMap): void {
       const key = r.s64num();
       map.chooseArgs.set(key, decodeChooseArgs(r, map));
     }
+  }
+  if (r.remaining > 0) {
+    t.msrDescents = r.u32();
+    t.msrCollisionTries = r.u32();
+    map.carriesMsr = true;
   }
 }
 

@@ -5,6 +5,7 @@ import { hierarchyProblem } from './check.ts';
 import { getOrCreateClass, placeBucket, populateShadows } from './classes.ts';
 import { TEXT_TUNABLES } from './decompile.ts';
 import { type ChooseArg, CrushMap, type Rule, type RuleStep, ruleOp } from './map.ts';
+import { isMsrRule } from './msr.ts';
 import { addRule } from './rules.ts';
 import {
   type BucketSyntax,
@@ -142,6 +143,7 @@ class Compiler {
     const value =
       key === 'chooseleafDescendOnce' ? Number(node.value !== 0) : byte ? node.value & 0xff : node.value >>> 0;
     this.#map.tunables[key] = value;
+    if (key === 'msrDescents' || key === 'msrCollisionTries') this.#map.carriesMsr = true;
     this.#log(`tunable ${node.name} ${node.value}`);
   }
 
@@ -283,6 +285,7 @@ class Compiler {
       throw error;
     }
     if (name !== '') this.#map.ruleNames.set(id, name);
+    if (isMsrRule(rule)) this.#map.carriesMsr = true;
   }
 
   #step(step: StepNode, rule: string): RuleStep {

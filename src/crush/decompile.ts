@@ -21,6 +21,8 @@ export const TEXT_TUNABLES: readonly [name: string, key: keyof Tunables, legacy:
     'allowedBucketAlgs',
     (1 << bucketAlg.UNIFORM) | (1 << bucketAlg.LIST) | (1 << bucketAlg.STRAW),
   ],
+  ['msr_descents', 'msrDescents', 100],
+  ['msr_collision_tries', 'msrCollisionTries', 100],
 ];
 
 /** Steps that set a number, by opcode. */
@@ -31,6 +33,8 @@ export const SET_STEPS: readonly [op: number, name: string][] = [
   [ruleOp.SET_CHOOSELEAF_TRIES, 'set_chooseleaf_tries'],
   [ruleOp.SET_CHOOSELEAF_VARY_R, 'set_chooseleaf_vary_r'],
   [ruleOp.SET_CHOOSELEAF_STABLE, 'set_chooseleaf_stable'],
+  [ruleOp.SET_MSR_DESCENTS, 'set_msr_descents'],
+  [ruleOp.SET_MSR_COLLISION_TRIES, 'set_msr_collision_tries'],
 ];
 
 export const CHOOSE_STEPS: readonly [op: number, name: string, mode: string][] = [
@@ -43,6 +47,8 @@ export const CHOOSE_STEPS: readonly [op: number, name: string, mode: string][] =
 export const RULE_TYPE_NAMES: readonly [type: number, name: string][] = [
   [ruleType.REPLICATED, 'replicated'],
   [ruleType.ERASURE, 'erasure'],
+  [ruleType.MSR_FIRSTN, 'msr_firstn'],
+  [ruleType.MSR_INDEP, 'msr_indep'],
 ];
 
 const BUCKET_NOTES: Partial<Record<number, (size: number) => string>> = {
@@ -159,6 +165,7 @@ class Decompiler {
       else if (op === ruleOp.TAKE) text += `\tstep take ${this.#takeTarget(arg1)}\n`;
       else if (op === ruleOp.EMIT) text += '\tstep emit\n';
       else if (set !== undefined) text += `\tstep ${set[1]} ${arg1}\n`;
+      else if (op === ruleOp.CHOOSE_MSR) text += `\tstep choosemsr ${arg1} type ${this.#typeName(arg2)}\n`;
       else if (choose !== undefined) text += `\tstep ${choose[1]} ${choose[2]} ${arg1} type ${this.#typeName(arg2)}\n`;
     }
     this.out += `${text}}\n`;

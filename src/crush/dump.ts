@@ -1,6 +1,7 @@
 import { algName, bucketAlg, itemWeightAt } from './bucket.ts';
 import { hashName } from './hash.ts';
 import { type CrushMap, type Rule, ruleOp, type TunablesProfile } from './map.ts';
+import { isMsrRule } from './msr.ts';
 import { findRoots } from './query.ts';
 import { sortedChooseArgs, type TreeOptions, walkTree, weightSetsOf } from './tree.ts';
 import { weightFromFixed } from './weights.ts';
@@ -91,6 +92,8 @@ export function dumpRules(map: CrushMap, f: DumpSink): void {
 const SET_NAMES = new Map<number, string>([
   [ruleOp.SET_CHOOSE_TRIES, 'set_choose_tries'],
   [ruleOp.SET_CHOOSELEAF_TRIES, 'set_chooseleaf_tries'],
+  [ruleOp.SET_MSR_DESCENTS, 'set_msr_descents'],
+  [ruleOp.SET_MSR_COLLISION_TRIES, 'set_msr_collision_tries'],
 ]);
 
 const CHOOSE_NAMES = new Map<number, string>([
@@ -98,6 +101,7 @@ const CHOOSE_NAMES = new Map<number, string>([
   [ruleOp.CHOOSE_INDEP, 'choose_indep'],
   [ruleOp.CHOOSELEAF_FIRSTN, 'chooseleaf_firstn'],
   [ruleOp.CHOOSELEAF_INDEP, 'chooseleaf_indep'],
+  [ruleOp.CHOOSE_MSR, 'choosemsr'],
 ]);
 
 /** `ceph osd crush rule dump <name>`: one rule's object. */
@@ -160,6 +164,8 @@ export interface CrushNeeds {
   readonly v4Buckets: boolean;
   /** stable steps. */
   readonly v5Rules: boolean;
+  /** MSR rules (feature CRUSH_MSR, Ceph 19). */
+  readonly msr: boolean;
 }
 
 const V2_OPS: readonly number[] = [
@@ -182,12 +188,14 @@ export function crushNeeds(map: CrushMap): CrushNeeds {
     v3Rules: uses([ruleOp.SET_CHOOSELEAF_VARY_R]),
     v4Buckets: map.buckets.some((bucket) => bucket?.alg === bucketAlg.STRAW2),
     v5Rules: uses([ruleOp.SET_CHOOSELEAF_STABLE]),
+    msr: map.rules.some((rule) => rule !== undefined && isMsrRule(rule)),
   };
 }
 
 /** Name of the oldest release whose clients understand the map. */
 export function minRequiredVersion(map: CrushMap): string {
   const needs = crushNeeds(map);
+  if (needs.msr) return 'squid';
   if (needs.v5Rules || needs.tunables5) return 'jewel';
   if (needs.v4Buckets) return 'hammer';
   if (needs.tunables3) return 'firefly';

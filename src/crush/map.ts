@@ -145,6 +145,8 @@ export class CrushMap {
   classBuckets = new Map<number, Map<number, number>>();
   /** Pool id (or {@link DEFAULT_CHOOSE_ARGS}) to replacements, by bucket index (-1-id). */
   chooseArgs = new Map<number, Map<number, ChooseArg>>();
+  /** Whether the encoding has the tunables of MSR rules (Ceph 19), for receivers that know them. */
+  carriesMsr = false;
 
   #generation = 0;
   #idsByName = new Map<string, number>();

@@ -3,6 +3,7 @@ import { bucketAlg } from './bucket.ts';
 import { chooseIndex, permutedIndex } from './choose.ts';
 import { crushHash2 } from './hash.ts';
 import { type CrushMap, DEFAULT_CHOOSE_ARGS, ITEM_NONE, type Rule, ruleOp } from './map.ts';
+import { isMsrRule, type MsrEnvironment, placeMsr } from './msr.ts';
 import {
   type BucketNode,
   buildNodes,
@@ -51,6 +52,8 @@ export class Mapper {
 
   /** Where set, counts the tries that choices took (crushtool's --show-choose-tries): index tries, up to choose_total_tries. */
   triesHistogram: Uint32Array | undefined;
+
+  #msr: MsrEnvironment | undefined;
 
   // What holds for one mapping, or one step of it.
   #x = 0;
@@ -101,6 +104,10 @@ export class Mapper {
     this.#draws = 0;
 
     const t = this.#map.tunables;
+    if (isMsrRule(rule)) {
+      this.#msr ??= this.#msrEnvironment();
+      return placeMsr(this.#msr, rule, numRep, t.msrDescents, t.msrCollisionTries);
+    }
     // choose_total_tries counts retries, hence one more.
     let chooseTries = (t.chooseTotalTries + 1) | 0;
     let leafTries = 0;
@@ -261,6 +268,19 @@ export class Mapper {
 
   #node(item: number): BucketNode | undefined {
     return item < 0 ? this.#nodes[-1 - item] : undefined;
+  }
+
+  #msrEnvironment(): MsrEnvironment {
+    return {
+      node: (item) => this.#node(item),
+      choose: (node, r, position) => {
+        this.#countDraws(node.size);
+        const overlay = this.#overlay?.[-1 - node.id];
+        return node.items[chooseIndex(node, this.#x, r, overlay, position, this.#kernel)]!;
+      },
+      isOut: (device) => this.#isOut(device),
+      depthMax: this.#nodes.length,
+    };
   }
 
   #countDraws(items: number): void {

@@ -8,15 +8,16 @@
  *   type    = "type" number name
  *   bucket  = name name "{" { "id" -number [ "class" name ] } "alg" name { "hash" ( integer | "rjenkins1" ) }
  *             { "item" name [ "weight" real ] [ "pos" number ] } "}"
- *   rule    = "rule" [ name ] "{" ( "id" | "ruleset" ) number "type" ( "replicated" | "erasure" )
+ *   rule    = "rule" [ name ] "{" ( "id" | "ruleset" ) number "type" ( "replicated" | "erasure" | "msr_firstn" | "msr_indep" )
  *             "min_size" number "max_size" number step { step } "}"
  *   step    = "step" ( "take" name [ "class" name ] | set_... number | ( "choose" | "chooseleaf" ) ( "firstn" | "indep" ) integer "type" name
- *             | "emit" )
+ *             | "choosemsr" integer "type" name | "emit" )
  *   choose_args = "choose_args" number "{" { "{" "bucket_id" -number [ "weight_set" "[" { "[" { real } "]" } "]" ]
  *             [ "ids" "[" { integer } "]" ] "}" } "}"
  */
 
 import { CHOOSE_STEPS, RULE_TYPE_NAMES, SET_STEPS } from './decompile.ts';
+import { ruleOp } from './map.ts';
 
 export interface TunableNode {
   readonly kind: 'tunable';
@@ -343,6 +344,13 @@ class Parser {
         const type = this.#name();
         return type === undefined ? undefined : { kind: 'choose', op, count, type };
       }),
+      () => {
+        if (this.#word('choosemsr') === undefined) return undefined;
+        const count = this.#integer(INTEGER, 'a number');
+        if (count === undefined || this.#word('type') === undefined) return undefined;
+        const type = this.#name();
+        return type === undefined ? undefined : { kind: 'choose', op: ruleOp.CHOOSE_MSR, count, type };
+      },
       () => (this.#word('emit') === undefined ? undefined : { kind: 'emit' }),
     ]);
   };
