@@ -4,7 +4,6 @@
  */
 import { Queue } from '../../base/index.ts';
 import { Reader, Writer } from '../../encoding/index.ts';
-import { MOSDRepOp, type RepOp } from '../../messages/index.ts';
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import { Transaction } from '../../store/index.ts';
 import {
@@ -19,7 +18,7 @@ import {
 import type { ClientOp } from '../ops/client-op.ts';
 import { opFlag } from '../ops/codes.ts';
 import type { Effects, ObjectContext } from '../ops/context.ts';
-import { type Reqid, writeEversion, writeReqid } from '../ops/object-info.ts';
+import { type Reqid, readEversion, writeEversion, writeReqid } from '../ops/object-info.ts';
 import type { ReplyVersions } from '../ops/reply.ts';
 import { frameLogEntry, type LogEntry, readLogEntry } from '../pg/log-entry.ts';
 import { keep, scratch } from '../scratch.ts';
@@ -148,9 +147,23 @@ export interface BackendHost {
 /** A replica's part that is on its way to disk. */
 interface ReplicaCommit {
   readonly message: ReceivedMessage;
-  readonly op: RepOp;
+  /** Encoded osd_reqid_t. */
+  readonly reqid: Uint8Array;
+  readonly from: number;
   readonly lastComplete: Eversion;
   readonly interval: number;
+}
+
+function skipStruct(r: Reader): void {
+  r.skip(2);
+  r.skip(r.u32());
+}
+
+/** The bytes of a versioned struct. */
+function takeStruct(r: Reader): Uint8Array {
+  const at = r.offset;
+  skipStruct(r);
+  return r.buffer.subarray(at, r.offset);
 }
 
 /** The transaction that does nothing, for a replica that has not reached the object. */
@@ -312,51 +325,66 @@ export class ReplicatedBackend {
     return open;
   }
 
-  /** MOSDRepOp. Throws DecodeError for what is none; the caller has checked the interval. */
+  /** MOSDRepOp. Throws DecodeError for what is none; the caller has checked the interval. What a replica has no use for is not decoded. */
   handleRepOp(message: ReceivedMessage): void {
-    const op = MOSDRepOp.decode(message);
-    const t = Transaction.decode(op.data);
-    const r = new Reader(op.logEntries);
-    const n = r.count(6);
+    const t = Transaction.decode(message.data);
+    const r = new Reader(message.front);
+    // Epochs and trace; the request; PG, object.
+    r.skip(8 + 24);
+    const reqid = takeStruct(r);
+    skipStruct(r);
+    skipStruct(r);
+    r.u8();
+    readEversion(r);
+    const log = r.blob();
+    const stats = takeStruct(r);
+    const trimTo = readEversion(r);
+    // Temporary objects to make and to forget.
+    skipStruct(r);
+    skipStruct(r);
+    const sender = r.structStart(1);
+    const from = r.s32();
+    r.structEnd(sender);
+    if (r.bool()) skipStruct(r);
+    const minLastCompleteOndisk = readEversion(r);
+    const lr = new Reader(log);
+    const n = lr.count(6);
     const entries: LogEntry[] = new Array(n);
     const framed: Uint8Array[] = new Array(n);
     for (let i = 0; i < n; i++) {
-      const from = r.offset;
-      entries[i] = readLogEntry(r);
-      framed[i] = frameLogEntry(op.logEntries.subarray(from, r.offset));
+      const at = lr.offset;
+      entries[i] = readLogEntry(lr);
+      framed[i] = frameLogEntry(log.subarray(at, lr.offset));
     }
     const host = this.#host;
     const local = new Transaction();
-    host.logAsReplica(local, entries, framed, op.pgStats, op.pgTrimTo, op.minLastCompleteOndisk);
-    this.#replicaCommits.push({ message, op, lastComplete: host.lastComplete, interval: this.#generation });
+    host.logAsReplica(local, entries, framed, stats, trimTo, minLastCompleteOndisk);
+    this.#replicaCommits.push({ message, reqid, from, lastComplete: host.lastComplete, interval: this.#generation });
     host.queue(t.isEmpty ? [local] : [t, local], this.#onReplicaCommit);
   }
 
   #replicaCommitted(): void {
     const commit = this.#replicaCommits.shift();
     if (commit === undefined) return;
-    const { message, op, lastComplete } = commit;
-    message.release();
-    if (commit.interval !== this.#generation) return;
+    const { message, reqid, from, lastComplete } = commit;
+    if (commit.interval !== this.#generation) {
+      message.release();
+      return;
+    }
     const host = this.#host;
     host.localCompleteOndisk(lastComplete);
     const w = scratch();
     w.u32(host.mapEpoch);
     w.u32(host.lastPeeringReset);
     w.zeros(24);
-    w.u8(2);
-    w.u8(2);
-    w.u32(21);
-    w.u8(op.reqid.name.type);
-    w.s64num(op.reqid.name.num);
-    w.u64num(op.reqid.tid);
-    w.s32(op.reqid.inc);
+    w.raw(reqid);
+    message.release();
     writeSpgId(w, host.pool, host.seed);
     w.u8(opFlag.ONDISK);
     w.s32(0);
     writeEversion(w, lastComplete);
     writePgShard(w, host.whoami);
-    host.sendToOsd(op.from.osd, {
+    host.sendToOsd(from, {
       type: MSG_OSD_REPOPREPLY,
       version: 2,
       compatVersion: 1,
