@@ -114,7 +114,7 @@ export class Log {
   /** Bytes waiting to be written. */
   get waiting(): number {
     let n = this.#count === 0 ? 0 : this.#length;
-    for (const batch of this.#full) n += batch.length;
+    for (let i = 0; i < this.#full.length; i++) n += this.#full.at(i).length;
     return n;
   }
 
