@@ -656,11 +656,13 @@ export class Peering {
 
   // --- primary: GetLog --------------------------------------------------------------------------------------------------------
 
-  #choose():
+  /** `recovered`: everybody who takes part has what this primary has, whatever was known of them when peering began. */
+  #choose(recovered = false):
     | { best: number; want: readonly number[]; backfill: ReadonlySet<number>; participants: ReadonlySet<number> }
     | undefined {
     const infos = new Map(this.peerInfo);
     infos.set(this.#host.whoami, this.info);
+    if (recovered) for (const osd of this.participants) infos.set(osd, this.info);
     const { best } = findBestInfo(infos, this.#host.whoami);
     if (best === undefined) return undefined;
     const choice = chooseReplicated(
@@ -1087,17 +1089,24 @@ export class Peering {
       this.#host.publishStats();
       return;
     }
-    this.#beClean();
+    this.#afterAll();
   }
 
   #afterBackfill(): void {
     this.clearState(pgState.BACKFILLING | pgState.BACKFILL_WAIT);
-    // Those that are filled up can act: the temporary set is not needed any more.
-    const choice = this.#choose();
-    if (choice !== undefined && !sameSet(choice.want, this.mapping.acting)) {
-      this.#askActing(choice.want);
-      this.#host.publishStats();
-      return;
+    this.#afterAll();
+  }
+
+  /** Nobody lacks anything: a temporary acting set (for a copy that was behind) is not needed any more, and the mapped one takes over. */
+  #afterAll(): void {
+    if (!sameSet(this.mapping.up, this.mapping.acting)) {
+      const choice = this.#choose(true);
+      if (choice !== undefined && !sameSet(choice.want, this.mapping.acting)) {
+        this.clearState(pgState.DEGRADED);
+        this.#askActing(choice.want);
+        this.#host.publishStats();
+        return;
+      }
     }
     this.#beClean();
   }
