@@ -6,6 +6,7 @@ import { getOrCreateClass, placeBucket, populateShadows } from './classes.ts';
 import { TEXT_TUNABLES } from './decompile.ts';
 import { type ChooseArg, CrushMap, type Rule, type RuleStep, ruleOp } from './map.ts';
 import { isMsrRule } from './msr.ts';
+import { formatShort } from './number.ts';
 import { addRule } from './rules.ts';
 import {
   type BucketSyntax,
@@ -186,7 +187,7 @@ class Compiler {
     }
     if (shadows.size > 0) this.#shadows.set(id, shadows);
     const weight = weights.reduce((a, b) => a + b, 0);
-    this.#log(`bucket ${name} (${id}) ${items.length} items and weight ${Math.fround(weight) / 0x10000}`);
+    this.#log(`bucket ${name} (${id}) ${items.length} items and weight ${formatShort(Math.fround(weight) / 0x10000)}`);
     this.#usedIds.add(id);
     this.#items.set(name, id);
     this.#bucketWeights.set(id, weight);
@@ -229,7 +230,7 @@ class Compiler {
         uniform ??= weight;
         if (uniform !== weight) {
           throw new CrushCompileError(
-            `item '${item.name}' in uniform bucket '${node.name}' has weight ${weight} but previous item(s) have weight ${uniform / 0x10000}; uniform bucket items must all have identical weights.`,
+            `item '${item.name}' in uniform bucket '${node.name}' has weight ${weight} but previous item(s) have weight ${formatShort(uniform / 0x10000)}; uniform bucket items must all have identical weights.`,
           );
         }
       }

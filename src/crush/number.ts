@@ -10,3 +10,12 @@ export function formatFloat(x: number, digits: number): string {
   const text = String(whole).padStart(digits + 1, '0');
   return `${x < 0 ? '-' : ''}${text.slice(0, -digits)}.${text.slice(-digits)}`;
 }
+
+/** Six significant digits, as C++ streams print a weight. */
+export function formatShort(x: number): string {
+  if (x === 0 || Math.abs(x) >= 1e-4) return String(Number(x.toPrecision(6)));
+  return x
+    .toExponential(5)
+    .replace(/\.?0*e/, 'e')
+    .replace(/e-(\d)$/, 'e-0$1');
+}

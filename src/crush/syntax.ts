@@ -91,7 +91,7 @@ export class CrushSyntaxError extends Error {
   readonly column: number;
   /** What could have stood there. */
   readonly expected: readonly string[];
-  /** Start of the statement that could not be read, from 1, and the text from there to the end of its line (Ceph names these). */
+  /** Line, from 1, where the last statement that could be read ended, and its text from there on (Ceph names these). */
   readonly statementLine: number;
   readonly statementText: string;
 
@@ -156,16 +156,18 @@ class Parser {
     many(this.#tunable, this.#device, this.#type);
     many(this.#bucket, this.#rule);
     many(this.#chooseArgs);
+    // Ceph tells where the last statement that it could read ended.
+    const end = this.#at;
     this.#skip();
-    if (this.#at < this.#text.length) this.#fail();
+    if (this.#at < this.#text.length) this.#fail(end);
     return nodes;
   }
 
-  #fail(): never {
-    const statement = this.#position(this.#at);
+  #fail(end: number): never {
+    const statement = this.#position(end);
     const line = this.#lines[statement.line - 1] ?? '';
     // Ceph counts columns in the squeezed line and cuts the original one there.
-    const cut = this.#at - this.#starts[statement.line - 1]!;
+    const cut = end - this.#starts[statement.line - 1]!;
     throw new CrushSyntaxError(
       this.#originalPosition(this.#furthest),
       [...this.#expected],

@@ -791,14 +791,17 @@ class Run {
       this.#io.err(`${error.message}\n`);
     }
     if (outfile === '') this.#io.out(text);
-    else this.#writeFile(outfile, encodeText(text), '');
+    else this.#writeFile(outfile, encodeText(text), false);
   }
 
-  #writeFile(path: string, bytes: Uint8Array, reason: string): void {
+  #writeFile(path: string, bytes: Uint8Array, isMap: boolean): void {
     try {
       this.#io.writeFile(path, bytes);
     } catch (error) {
-      throw new ToolExit(1, `${ME}: error writing '${path}'${reason === '' ? '' : `: ${describeError(error)}`}\n`);
+      const failed = `${ME}: error writing '${path}'`;
+      if (!isMap) throw new ToolExit(1, `${failed}\n`);
+      const reason = describeError(error);
+      throw new ToolExit(1, `bufferlist::write_file(${path}): failed to open file: ${reason}\n${failed}: ${reason}\n`);
     }
   }
 
@@ -809,7 +812,7 @@ class Run {
       this.#io.out(`${ME} successfully built or modified map.  Use '-o <file>' to write it out.\n`);
       return;
     }
-    this.#writeFile(outfile, encodeCrushMap(this.#map, CEPH_FEATURES_ALL), 'told');
+    this.#writeFile(outfile, encodeCrushMap(this.#map, CEPH_FEATURES_ALL), true);
     if (verbose > 0) this.#io.out(`wrote crush map to ${outfile}\n`);
   }
 }
