@@ -54,6 +54,9 @@ import {
 } from './state-commands.ts';
 import { registerWeightSetCommands } from './weight-sets.ts';
 
+/** Longest time to blocklist an address for: what ends beyond 2106 has no time on the wire. */
+const BLOCKLIST_SECONDS_MAX = 30 * 365 * 86400;
+
 /** osd blocklist add|rm ADDR [SECONDS] */
 function changeBlocklist(osd: OsdMonitor, { args, prefix }: CommandCall): CommandResult {
   if (args.strOr('range', '') !== '') {
@@ -67,6 +70,7 @@ function changeBlocklist(osd: OsdMonitor, { args, prefix }: CommandCall): Comman
   const key = addr.toString();
   if (op === 'add') {
     const seconds = args.numOr('expire', osd.config.num('mon_osd_blocklist_default_expire'));
+    if (seconds > BLOCKLIST_SECONDS_MAX) return failure('EINVAL', `${formatG(seconds)} sec is too long`);
     const until = utimeAdd(utimeFromMs(osd.clock.now()), utimeFromSeconds(seconds));
     // A map keeps the time of an address that it has; a new time comes by removing it first.
     if (osd.map.blocklist.has(key)) osd.pending.oldBlocklist.push(addr);
