@@ -39,7 +39,7 @@ test('transactions with bytes changed are refused or applied alike, and never ha
   queue(store, workload.first());
   queue(model, workload.first());
   let applied = 0;
-  for (let i = 0; i < 800; i++) {
+  for (let i = 0; i < 500; i++) {
     const bytes = new Uint8Array(Buffer.concat(workload.next(model).encode()));
     for (let n = entropyBelow(entropy, 4); n > 0; n--) {
       // Mostly small numbers, near the end where the operations and names are.
@@ -61,7 +61,7 @@ test('transactions with bytes changed are refused or applied alike, and never ha
     if (outcome === 'applied') applied++;
     clock.step();
   }
-  assert.ok(applied > 150, `${applied} applied`);
+  assert.ok(applied > 80, `${applied} applied`);
   assert.deepEqual(failures, []);
   assertSameStore(store, model);
   await clock.settle(store.umount());
