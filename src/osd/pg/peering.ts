@@ -657,7 +657,9 @@ export class Peering {
   // --- primary: GetLog --------------------------------------------------------------------------------------------------------
 
   /** `recovered`: everybody who takes part has what this primary has, whatever was known of them when peering began. */
-  #choose(recovered = false):
+  #choose(
+    recovered = false,
+  ):
     | { best: number; want: readonly number[]; backfill: ReadonlySet<number>; participants: ReadonlySet<number> }
     | undefined {
     const infos = new Map(this.peerInfo);
