@@ -59,7 +59,7 @@ const MKFS_TABLE = 'mkfs';
 /** Layout of the store: raised when an older program could not read it. */
 const STORE_VERSION = 1;
 /** Peers with a session at most; more are turned away. */
-const SESSIONS_MAX = 4096;
+const SESSIONS_MAX = 65_536;
 
 export interface MonitorOptions {
   /** `a` of mon.a. */
