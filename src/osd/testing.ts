@@ -131,7 +131,7 @@ export class TestOsd {
       counters: newCounters(),
       classes: this.classes,
       pgOptions: {
-        forceAuthMissing: 100,
+        forceAuthMissing: cluster.forceAuthMissing,
         logEntriesMin: 10,
         logEntriesMax: cluster.logEntries,
         logTrimMin: 1,
@@ -218,6 +218,7 @@ export interface TestClusterOptions {
   readonly minSize?: number;
   readonly logEntries?: number;
   readonly chunk?: number;
+  readonly forceAuthMissing?: number;
 }
 
 /** Several OSDs with one PG, and the monitor's part of its maps. */
@@ -227,6 +228,7 @@ export class TestCluster {
   readonly osds: TestOsd[] = [];
   readonly logEntries: number;
   readonly chunk: number;
+  readonly forceAuthMissing: number;
   readonly dropped: string[] = [];
   #queue: { from: number; to: number; message: WireMessage }[] = [];
   #infos: OsdInfo[];
@@ -244,6 +246,7 @@ export class TestCluster {
     const n = options.osds ?? 3;
     this.logEntries = options.logEntries ?? 1000;
     this.chunk = options.chunk ?? 8 << 20;
+    this.forceAuthMissing = options.forceAuthMissing ?? 100;
     this.#pool = testPool(options.size ?? 3, options.minSize ?? 2);
     this.#infos = Array.from({ length: n }, () => ({
       lastCleanBegin: 0,

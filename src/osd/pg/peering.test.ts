@@ -84,6 +84,27 @@ test('a primary that was away comes back and takes over after recovery', async (
   assert.equal(contents(c, 0), contents(c, 1));
 });
 
+test('a primary that lacks much lets another act until it has all, and then takes over', async () => {
+  const c = new TestCluster({ forceAuthMissing: 2 });
+  await c.start();
+  c.kill(0);
+  c.nextMap();
+  c.settle();
+  for (let i = 0; i < 6; i++) put(c, `o${i}`, `content ${i}`);
+  c.restart(0);
+  c.nextMap();
+  c.settle();
+  assert.ok(
+    c.maps.some((m) => m.pgTemp.size > 0),
+    'another acted',
+  );
+  assert.equal(c.maps[c.maps.length - 1]!.pgTemp.size, 0);
+  assert.equal(c.primary.id, 0);
+  assert.equal(state(c), 'active+clean');
+  assert.equal(get(c, 'o3'), 'content 3');
+  assert.equal(contents(c, 0), contents(c, 1));
+});
+
 test('all killed and started again: nothing is lost', async () => {
   const c = new TestCluster();
   await c.start();
