@@ -2,11 +2,15 @@ import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ErrnoError } from '../base/index.ts';
 
-/** Start time of a process in clock ticks since boot: with the pid it names one process for good. Empty where there is no /proc. */
-function startTime(pid: number): string | undefined {
+/**
+ * State (`Z`: it has ended and nobody has asked how) and start time in clock ticks since boot, which with the pid names one process for good. Undefined where
+ * there is no such process, or no /proc.
+ */
+function processStat(pid: number): { state: string; started: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0]!, started: fields[19]! };
   } catch {
     return undefined;
   }
@@ -18,8 +22,8 @@ function isAlive(pid: number, started: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  const now = startTime(pid);
-  return now === undefined || started === '' || now === started;
+  const now = processStat(pid);
+  return now === undefined || (now.state !== 'Z' && (started === '' || now.started === started));
 }
 
 /**
@@ -31,7 +35,7 @@ export function claimDirectory(path: string): () => void {
   for (let tries = 0; tries < 3; tries++) {
     try {
       const fd = openSync(file, 'wx', 0o600);
-      writeSync(fd, `${process.pid} ${startTime(process.pid) ?? ''}\n`);
+      writeSync(fd, `${process.pid} ${processStat(process.pid)?.started ?? ''}\n`);
       closeSync(fd);
       return () => rmSync(file, { force: true });
     } catch (error) {
