@@ -21,6 +21,7 @@ import type { Monitor } from './monitor.ts';
 import type { Session } from './session.ts';
 
 const AUDIT = 'audit';
+type Audit = (what: 'dispatch' | 'finished' | 'access denied') => void;
 /** Commands whose words may hold secrets: they are not written into the log. */
 const UNLOGGED = new Set(['config set', 'config-key set']);
 /** Commands at most that wait for a commit or for the manager, of all peers. */
@@ -121,11 +122,11 @@ export class CommandRunner {
     }
     const log = this.#auditor(message, prefix, spec, session);
     if (!session.mayRun(spec.module, prefix, argumentTexts(command), spec.perm)) {
-      log(':  access denied');
+      log('access denied');
       answer(failure('EACCES', 'access denied'));
       return;
     }
-    log(': dispatch');
+    log('dispatch');
     if (this.#waiting.size >= WAITING_MAX) answer(failure('EAGAIN', 'too many commands are waiting'));
     else if (own === undefined) this.#proxy(message, session, answer);
     else this.#serve(own, command, message, session, answer, log);
@@ -145,11 +146,18 @@ export class CommandRunner {
   }
 
   /** Writes who ran which command into the audit channel of the cluster log. */
-  #auditor({ cmd }: CommandMessage, prefix: string, { perm }: CommandSpec, session: Session): (what: string) => void {
+  #auditor({ cmd }: CommandMessage, prefix: string, { perm }: CommandSpec, session: Session): Audit {
     if (UNLOGGED.has(prefix)) return () => {};
     const level = /[wx]/.test(perm) ? 'info' : 'debug';
     const from = `from='${formatEntityName(session.name)} ${session.addrs}' entity='${formatAuthName(session.entity)}'`;
-    return (what) => this.#mon.log.log(level, `${from} cmd=[${cmd.join(', ')}]${what}`, AUDIT);
+    const words = `[${cmd.join(', ')}]`;
+    // The quotes and spaces are Ceph's, for programs that read its audit log.
+    const form = {
+      dispatch: `${words}: dispatch`,
+      'access denied': `${words}:  access denied`,
+      finished: `'${words}': finished`,
+    };
+    return (what) => this.#mon.log.log(level, `${from} cmd=${form[what]}`, AUDIT);
   }
 
   #serve(
@@ -158,7 +166,7 @@ export class CommandRunner {
     message: CommandMessage,
     session: Session,
     answer: (reply: CommandReply) => void,
-    log: (what: string) => void,
+    log: Audit,
   ): void {
     const { prefix } = command;
     const args = validateAny(specs, command);
@@ -175,7 +183,7 @@ export class CommandRunner {
     this.#waiting.add(waiting);
     const finish = (result: CommandReply): void => {
       this.#waiting.delete(waiting);
-      if (result.rc === 0 && /[wx]/.test(specs[0]!.perm)) log(': finished');
+      if (result.rc === 0 && /[wx]/.test(specs[0]!.perm)) log('finished');
       answer(result);
     };
     service.whenClean(() => {
