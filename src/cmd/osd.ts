@@ -23,6 +23,7 @@ function makeStore(context: DaemonContext, path: string): ObjectStore {
   if (isMemory(context)) return new MemoryStore(clock, { size: config.num('memstore_device_bytes') });
   return new DiskStore({ clock, disk, entropy }, path, {
     size: config.num('bluestore_block_size'),
+    syncInTurn_ms: 1,
     onFailure: (error) => context.fatal(`osd.${id}: the store failed: ${error.message}`),
   });
 }

@@ -197,6 +197,7 @@ export class DiskStore implements ObjectStore {
     const state = {
       storeId: sb.storeId,
       capacity: sb.logCapacity,
+      syncInTurn_ms: this.#options.syncInTurn_ms,
       epoch: sb.logEpoch,
       position: sb.logStart,
       batchNumber: sb.batchNumber,

@@ -53,6 +53,8 @@ export interface LogState {
   /** Position of the next batch, and its number. */
   readonly position: number;
   readonly batchNumber: number;
+  /** Syncs that take less than this (milliseconds, as a running mean) run on the event loop's own thread; 0 or absent: none do. */
+  readonly syncInTurn_ms?: number;
 }
 
 export interface LogEvents {
@@ -86,6 +88,8 @@ export class Log {
   #writing = false;
   #scheduled = false;
   #closed = false;
+  /** A running mean of what a sync takes; high until some were seen. */
+  #syncCost_ms = 10;
   #grown: number;
   /** Range being filled with zeros: no batch may go there meanwhile. */
   #growing: { from: number; to: number } | undefined;
@@ -146,13 +150,14 @@ export class Log {
       // After the events that are waiting: what they queue shares this write.
       this.#clock.defer(() => {
         this.#scheduled = false;
-        this.#flush();
+        this.#flush(true);
       });
     }
     return { buffer: this.#staging, offset };
   }
 
-  #flush(): void {
+  /** `inTurn`: this is a turn of its own, in which acknowledgements may be given at once. */
+  #flush(inTurn = false): void {
     if (this.#writing || this.#closed || (this.#count === 0 && this.#full.length === 0)) return;
     const isFull = this.#full.length > 0;
     const length = isFull ? this.#full.peek()!.length : this.#length;
@@ -182,7 +187,7 @@ export class Log {
         this.#events.failed(error);
         return;
       }
-      this.#file.sync((failure) => {
+      this.#sync(inTurn, (failure) => {
         if (failure !== null) {
           this.#events.failed(failure);
           return;
@@ -190,7 +195,7 @@ export class Log {
         this.#writing = false;
         if (buffer.length <= 2 * STAGING && this.#spare === undefined) this.#spare = buffer;
         this.#events.durable(batch.lastSeq);
-        this.#flush();
+        this.#flush(inTurn);
       });
     };
     if (padded <= SYNC_WRITE_MAX) {
@@ -203,6 +208,35 @@ export class Log {
       written(null);
     } else this.#file.write([whole], offset, written);
     this.#growAhead(offset + padded);
+  }
+
+  /**
+   * Syncs on this thread where the device is so quick that handing the work to another thread and back costs more than the work, else on
+   * another. What a sync takes is watched: one slow answer, and the next ones run elsewhere again.
+   */
+  #sync(inTurn: boolean, done: (error: Error | null) => void): void {
+    const started_ms = this.#clock.monotonic();
+    const limit_ms = this.#state.syncInTurn_ms ?? 0;
+    if (!inTurn || this.#syncCost_ms > limit_ms || limit_ms === 0) {
+      this.#file.sync((error) => {
+        this.#noteSync(this.#clock.monotonic() - started_ms);
+        done(error);
+      });
+      return;
+    }
+    let failure: Error | null = null;
+    try {
+      this.#file.syncSync();
+    } catch (error) {
+      failure = error as Error;
+    }
+    this.#noteSync(this.#clock.monotonic() - started_ms);
+    done(failure);
+  }
+
+  #noteSync(took_ms: number): void {
+    // Slowness counts at once, quickness only when it lasts.
+    this.#syncCost_ms = took_ms > 4 * this.#syncCost_ms ? took_ms : this.#syncCost_ms * 0.95 + took_ms * 0.05;
   }
 
   /** What was gathered, for writing; gathering goes on in another buffer. */

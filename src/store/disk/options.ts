@@ -15,6 +15,8 @@ export interface DiskStoreOptions {
   readonly cacheBytes: number;
   /** A checkpoint starts this long after the first change that it would store. */
   readonly checkpointInterval_ms: number;
+  /** Log syncs that take less than this on average, in milliseconds, run on the event loop's own thread; 0: none. */
+  readonly syncInTurn_ms: number;
   /** Blocks kept back so that a full store can still delete. */
   readonly reserveBlocks: number;
   /** Called once when the device or the database fails: nothing further is acknowledged. Without it the error is thrown from a timer. */
@@ -29,5 +31,6 @@ export const diskStoreDefaults: DiskStoreOptions = {
   metaBytes: 8 * 1024 ** 2,
   cacheBytes: 16 * 1024 ** 2,
   checkpointInterval_ms: 30_000,
+  syncInTurn_ms: 0,
   reserveBlocks: 256,
 };
