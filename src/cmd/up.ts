@@ -87,7 +87,7 @@ function portIsFree(port: number): Promise<boolean> {
 }
 
 /** Node's flags for a daemon: young generations kept small, since memory is a figure users look at. */
-const NODE_FLAGS = ['--max-semi-space-size=8'];
+const NODE_FLAGS = ['--max-semi-space-size=4'];
 
 function spawnDaemon(dir: ClusterDir, name: string, extra: readonly string[], detached: boolean): ChildProcess {
   const [type, id] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)];
