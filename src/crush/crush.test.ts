@@ -34,6 +34,8 @@ import { padded, straw2Arena } from './straw2-wasm.ts';
 const random = new SeededEntropy(7);
 const below = (n: number): number => random.u32() % n;
 
+const HASHES = [1547637176, 2437553297, 3900369045, 1702695071, 787235054];
+
 test('hashes of one to five numbers', () => {
   // As Ceph's crush/hash.c computes them.
   const all = [
@@ -45,8 +47,6 @@ test('hashes of one to five numbers', () => {
   ];
   assert.deepEqual(all, HASHES);
 });
-
-const HASHES = [1547637176, 2437553297, 3900369045, 1702695071, 787235054];
 
 test('straw2 draws as 64-bit integer division does, in all its forms', () => {
   const arena = straw2Arena(true);

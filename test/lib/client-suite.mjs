@@ -46,6 +46,12 @@ export function clientSuite(mode) {
   });
 
   test('ceph osd tree, df, dump, stat', async () => {
+    // OSDs report their space to the manager within its first seconds.
+    await c.waitFor(
+      'the space of every OSD',
+      async () => (await c.cephJson('osd', 'df')).nodes.every((n) => n.kb > 0),
+      15_000,
+    );
     const tree = await c.cephJson('osd', 'tree');
     assert.deepEqual(
       tree.nodes.filter((n) => n.type === 'osd').map((n) => [n.name, n.status]),
