@@ -2,6 +2,7 @@
 // usage: node scripts/unit.mjs [DIST] [FOLDER]
 import { readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -15,4 +16,11 @@ function* tests(folder) {
   }
 }
 
+// The first test ends when every file is loaded, so that no test runs in the middle of its file.
+let loaded;
+const loading = new Promise((resolve) => {
+  loaded = resolve;
+});
+test('every test file loads', () => loading);
 for (const path of [...tests(dist)].sort()) await import(pathToFileURL(path).href);
+loaded();
