@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Clock, Disk, Entropy, Network } from '../base/index.ts';
@@ -13,6 +13,7 @@ import {
   systemEntropy,
   tcpNetwork,
 } from '../runtime/index.ts';
+import { isSepiola } from './layout.ts';
 
 /** Everything a daemon's core is given by its process. */
 export interface DaemonContext {
@@ -115,6 +116,15 @@ export function loadConfig(
   return { config, conf, id, flags, positionals };
 }
 
+/** Writes the pid file and returns its path; undefined where none is wanted, or where a daemon that runs has it: the claim on its data will refuse this one. */
+function writePidFile(path: string): string | undefined {
+  if (path === '') return undefined;
+  const other = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+  if (other > 0 && other !== process.pid && isSepiola(other)) return undefined;
+  writeFileSync(path, `${process.pid}\n`);
+  return path;
+}
+
 /**
  * Runs one daemon as this process: configuration, log, pid file, admin socket, signals. `start` gets the context and gives back the
  * running daemon, or undefined when there is nothing to keep running (--mkfs). Resolves when the daemon has ended.
@@ -127,10 +137,12 @@ export async function runDaemon(
 ): Promise<number> {
   installNativeCrc32c();
   let logger: FileLogger | undefined;
+  let pidFile: string | undefined;
   const fatal = (message: string): never => {
     logger?.error(type, message);
     logger?.flush();
     if (logger === undefined) process.stderr.write(`${message}\n`);
+    if (pidFile !== undefined) rmSync(pidFile, { force: true });
     process.exit(1);
   };
   try {
@@ -146,6 +158,8 @@ export async function runDaemon(
       fatal(`${type}.${id} stops on an error it cannot survive: ${(error as Error)?.stack ?? error}`),
     );
     process.on('SIGHUP', () => log.reopen());
+    // From the first moment on, so that whoever stops a cluster finds a daemon that still waits for a monitor, too.
+    if (flags.mkfs !== true) pidFile = writePidFile(config.expand(config.str('pid_file')));
     const daemon = await start({
       type,
       id,
@@ -163,8 +177,6 @@ export async function runDaemon(
       log.flush();
       return 0;
     }
-    const pidFile = config.expand(config.str('pid_file'));
-    if (pidFile !== '') writeFileSync(pidFile, `${process.pid}\n`);
     const asokPath = config.expand(config.str('admin_socket'));
     const asok =
       asokPath === ''
@@ -185,7 +197,7 @@ export async function runDaemon(
     log.log(type, 0, `${type}.${id} stops on a signal`);
     asok?.close();
     await daemon.stop();
-    if (pidFile !== '') rmSync(pidFile, { force: true });
+    if (pidFile !== undefined) rmSync(pidFile, { force: true });
     log.flush();
     return 0;
   } catch (error) {

@@ -82,7 +82,7 @@ export class ClusterDir {
 }
 
 /** Whether a process of that id runs and is one of ours: a pid file may outlive its process, and the number be used again. */
-function isSepiola(pid: number): boolean {
+export function isSepiola(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
