@@ -163,6 +163,6 @@ if (values.only === undefined) {
   );
   writeFileSync(
     join(root, 'docs', 'bench.md'),
-    `# Speed beside the real Ceph\n\nMade by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: Ceph's own \`rados bench\` against both clusters.\n${about}\n\n${table}`,
+    `# Speed beside the real Ceph\n\nMade by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: Ceph's own \`rados bench\` against both clusters. Why some figures fall short: bench-reasons.md.\n${about}\n\n${table}`,
   );
 }
