@@ -77,10 +77,10 @@ export class Commands {
       release: CEPH_RELEASE_NAME,
       release_type: 'stable',
     });
-    this.#add('version', '', 'get ceph version', version);
-    this.#add('git_version', '', 'get git sha1', () => ({ git_version: CEPH_VERSION_COMMIT }));
+    this.#add('version', '', 'show which version of Ceph this stands for', version);
+    this.#add('git_version', '', 'show which commit this was built from', () => ({ git_version: CEPH_VERSION_COMMIT }));
     this.#add('0', '', '', () => 2);
-    this.#add('status', '', 'high-level status of OSD', () => ({
+    this.#add('status', '', 'show what the OSD is doing', () => ({
       cluster_fsid: osd.superblock.clusterFsid,
       osd_fsid: osd.superblock.osdFsid,
       whoami: osd.whoami,
@@ -90,7 +90,7 @@ export class Commands {
       newest_map: osd.superblock.newestMap,
       num_pgs: osd.pgs.size,
     }));
-    this.#add('help', '', 'list available commands', () => {
+    this.#add('help', '', 'list the commands', () => {
       const out: Record<string, string> = {};
       for (const [prefix, c] of [...this.#table].sort((a, b) => (a[0] < b[0] ? -1 : 1))) out[prefix] = c.spec.help;
       return out;
@@ -98,7 +98,7 @@ export class Commands {
     this.#add(
       'get_command_descriptions',
       '',
-      'list available commands',
+      'list the commands',
       () => new Plain(describeCommands([...this.#table.values()].map((c) => c.spec))),
     );
     this.#table.delete('0');
@@ -106,57 +106,54 @@ export class Commands {
     this.#perf();
     this.#ops();
     this.#pgs();
-    this.#add('get_latest_osdmap', '', 'force osd to update the latest map from the mon', () => {
+    this.#add('get_latest_osdmap', '', 'ask the monitors for the newest map now', () => {
       osd.sawEpoch(Number.MAX_SAFE_INTEGER);
       return new Plain('');
     });
-    this.#add('flush_pg_stats', '', 'flush pg stats', () => {
+    this.#add('flush_pg_stats', '', 'report PG statistics to the manager now', () => {
       const seq = osd.osdStat().seq;
       osd.reporter.sendPgStats();
       return new Plain(`${seq}\n`);
     });
-    this.#add('send_beacon', '', 'send OSD beacon to mon immediately', () => {
+    this.#add('send_beacon', '', 'tell the monitors now that this OSD is alive', () => {
       osd.sendBeacon();
       return new Plain('');
     });
     this.#add(
       'bench',
       'count?:Int size?:Int object_size?:Int object_num?:Int',
-      'OSD benchmark: write <count> <size>-byte objects(with <obj_size> <obj_num>), (default count=1G default size=4MB). Results in log.',
+      'write count bytes (1 GiB) in pieces of size bytes (4 MiB) and tell how fast that was',
       (args) => this.#bench(args),
     );
-    this.#add('dump_osd_network', 'value?:Int', 'Dump osd heartbeat network ping times', () => ({
+    this.#add('dump_osd_network', 'value?:Int', 'show how long heartbeats to peers take', () => ({
       threshold: 1000,
       entries: [],
     }));
-    this.#add('dump_blocklist', '', 'dump blocklisted clients and times', () =>
+    this.#add('dump_blocklist', '', 'show which clients are blocklisted, and until when', () =>
       [...osd.map.blocklist.keys()].map((addr) => ({ entity_addr_t: addr })),
     );
-    this.#add('dump_watchers', '', 'show clients which have active watches, and on which objects', () =>
-      this.#watchers(),
-    );
-    this.#add('log flush', '', 'flush log entries to log file', () => new Plain(''));
+    this.#add('dump_watchers', '', 'show who watches which objects', () => this.#watchers());
     this.#add('dump_messenger', '', 'connections by messenger', () => osd.messengerStats);
   }
 
   #config(): void {
     const { config } = this.#osd;
-    this.#add('config show', '', 'dump current config settings', () => {
+    this.#add('config show', '', 'show every option and its value', () => {
       const out: Record<string, string> = {};
       for (const name of [...optionSpecs().keys()].sort()) out[name] = config.text(name);
       return out;
     });
-    this.#add('config get', 'var:String', 'config get <field>: get the config value', (args) => {
+    this.#add('config get', 'var:String', 'show the value of an option', (args) => {
       const name = args.str('var');
       return { [name]: config.text(name) };
     });
-    this.#add('config set', 'var:String val*:String', 'config set <field> <val> [<val> ...]', (args) => {
+    this.#add('config set', 'var:String val*:String', 'set an option until the daemon ends', (args) => {
       const name = args.str('var');
       config.set('override', name, args.list('val').join(' '));
       this.#osd.configChanged();
       return { success: `${name} = '${config.text(name)}' ` };
     });
-    this.#add('config unset', 'var:String', 'config unset <field>: unset a config variable', (args) => {
+    this.#add('config unset', 'var:String', 'take back what config set did', (args) => {
       const name = args.str('var');
       config.unset('override', name);
       this.#osd.configChanged();
@@ -172,13 +169,17 @@ export class Commands {
       }
       return { diff: out };
     };
-    this.#add('config diff', '', 'dump diff of current config and default config', () => diff(config.changed()));
-    this.#add('config diff get', 'var:String', 'dump diff get <field>', (args) => diff([args.str('var')]));
-    this.#add('config help', 'var?:String', 'get config setting schema and descriptions', (args) => {
+    this.#add('config diff', '', 'show the options that differ from their defaults, and where from', () =>
+      diff(config.changed()),
+    );
+    this.#add('config diff get', 'var:String', 'show where the value of one option comes from', (args) =>
+      diff([args.str('var')]),
+    );
+    this.#add('config help', 'var?:String', 'show what is known of an option', (args) => {
       const spec = config.spec(args.str('var'));
       return { name: spec.name, type: spec.type, default: spec.default };
     });
-    this.#add('injectargs', 'injected_args*:String', 'inject configuration arguments into running daemon', (args) => {
+    this.#add('injectargs', 'injected_args*:String', 'set options given as --name=value', (args) => {
       const words = args
         .list('injected_args')
         .join(' ')
@@ -210,19 +211,19 @@ export class Commands {
       if (counter === undefined || counter === '') return { [logger]: group };
       return counter in group ? { [logger]: { [counter]: group[counter] } } : {};
     };
-    this.#add('perf dump', 'logger?:String counter?:String', 'dump perfcounters value', pick);
+    this.#add('perf dump', 'logger?:String counter?:String', 'show the counters', pick);
     this.#add('perfcounters_dump', '', '', () => perfDump(osd));
-    this.#add('perf schema', '', 'dump perfcounters schema', () => perfSchema(osd));
+    this.#add('perf schema', '', 'show which counters there are', () => perfSchema(osd));
     this.#add('perfcounters_schema', '', '', () => perfSchema(osd));
   }
 
   #ops(): void {
     const { tracker } = this.#osd;
     const filter = 'filterstr?*:String';
-    this.#add('dump_ops_in_flight', filter, 'show the ops currently in flight', () => tracker.dumpInFlight());
-    this.#add('ops', filter, 'show the ops currently in flight', () => tracker.dumpInFlight());
-    this.#add('dump_historic_ops', filter, 'show recent ops', () => tracker.dumpHistory());
-    this.#add('dump_historic_ops_by_duration', filter, 'show slowest recent ops, sorted by duration', () =>
+    this.#add('dump_ops_in_flight', filter, 'show the operations that run now', () => tracker.dumpInFlight());
+    this.#add('ops', filter, 'show the operations that run now', () => tracker.dumpInFlight());
+    this.#add('dump_historic_ops', filter, 'show operations that ended lately', () => tracker.dumpHistory());
+    this.#add('dump_historic_ops_by_duration', filter, 'show the slowest operations that ended lately', () =>
       tracker.dumpHistory(),
     );
   }
@@ -233,16 +234,14 @@ export class Commands {
       const pg = this.#pgOf(args.str('pgid'));
       return args.str('cmd') === 'query' ? this.#query(pg) : this.#unfound(pg);
     });
-    this.#add('query', 'pgid:Pgid', 'show details of a specific pg', (args) =>
-      this.#query(this.#pgOf(args.str('pgid'))),
-    );
-    this.#add('list_unfound', 'pgid:Pgid offset?:String', 'list unfound objects on this pg', (args) =>
+    this.#add('query', 'pgid:Pgid', 'show all about one PG', (args) => this.#query(this.#pgOf(args.str('pgid'))));
+    this.#add('list_unfound', 'pgid:Pgid offset?:String', 'list the objects of which a PG finds no copy', (args) =>
       this.#unfound(this.#pgOf(args.str('pgid'))),
     );
-    this.#add('dump_pgstate_history', '', 'show recent state history', () => ({
+    this.#add('dump_pgstate_history', '', 'show the state that each PG is in (earlier ones are not kept yet)', () => ({
       pgs: [...osd.pgs.values()].map((pg) => ({ pg: formatPgId(pg.pgid), currently: stateNames[pg.state] })),
     }));
-    this.#add('get_mapped_pools', '', 'dump pools whose PG(s) are mapped to this OSD.', () => ({
+    this.#add('get_mapped_pools', '', 'show the pools with PGs on this OSD', () => ({
       mapped_pools: [...new Set([...osd.pgs.values()].map((pg) => pg.pool))].sort((a, b) => a - b),
     }));
   }
