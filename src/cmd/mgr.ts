@@ -9,16 +9,24 @@ import { hostMetadata } from './metadata.ts';
 async function start(context: DaemonContext): Promise<RunningDaemon> {
   const { config, id, logger } = context;
   const path = config.expand(config.str('keyring'));
-  const daemon = new MgrDaemon({
-    ...context,
-    keyring: KeyRing.parse(readFileSync(path), path),
-    metadata: hostMetadata(hostname()),
-  });
-  // Ceph's manager that lost its role starts itself anew as a standby; so does this one, with whatever supervises it.
-  daemon.onDeposed = () => {
-    logger.log('mgr', 0, `mgr.${id} is no longer the active manager and ends; start it again for a standby`);
-    process.kill(process.pid, 'SIGTERM');
+  const make = (): MgrDaemon => {
+    const made = new MgrDaemon({
+      ...context,
+      keyring: KeyRing.parse(readFileSync(path), path),
+      metadata: hostMetadata(hostname()),
+    });
+    // One that lost its role begins anew, as a standby with a new identity: what it knew may be out of date.
+    made.onDeposed = () => {
+      logger.log('mgr', 0, `mgr.${id} is no longer the active manager and begins anew as a standby`);
+      setImmediate(() => {
+        made.stop();
+        daemon = make();
+        daemon.start().catch((error: Error) => context.fatal(`mgr.${id} cannot begin anew: ${error.message}`));
+      });
+    };
+    return made;
   };
+  let daemon = make();
   await daemon.start();
   return {
     stop: async () => daemon.stop(),

@@ -1,5 +1,5 @@
 import { type Clock, ErrnoError, type Logger, type TimerHandle } from '../base/index.ts';
-import type { Config } from '../config/index.ts';
+import { type Config, configAdminCommand, configAdminCommands } from '../config/index.ts';
 import { DecodeError, decodeFromBytes, encodeToBytes } from '../encoding/index.ts';
 import {
   MCommand,
@@ -21,11 +21,16 @@ import {
 import type { Connection, ReceivedMessage } from '../msgr/index.ts';
 import {
   CEPH_FEATURES_ALL,
+  CEPH_RELEASE_NAME,
+  CEPH_VERSION_SHORT,
+  type CommandMap,
+  type CommandSpec,
   commandString,
   createFormatter,
   describeCommands,
   type EntityAddrVec,
   entityType,
+  FLAG_TELL,
   type HealthCheckMap,
   healthStatus,
   type MgrMap,
@@ -33,6 +38,7 @@ import {
   mgrMapEmpty,
   type PgMapDigest,
   parseCommand,
+  parseSignature,
   pgMapDigest,
   type ServiceMap,
   serviceMap,
@@ -75,6 +81,19 @@ export interface ManagerPorts {
     command: { module: string; perm: string; prefix: string; args: ReadonlyMap<string, string> },
   ): boolean;
 }
+
+/** Commands of `ceph tell mgr`, beside those that the monitors pass on. */
+const tellSpecs: readonly CommandSpec[] = [
+  { prefix: 'version', signature: '', help: 'show which version of Ceph this stands for' },
+  ...configAdminCommands,
+].map(({ prefix, signature, help }) => ({
+  prefix,
+  args: parseSignature(signature),
+  module: 'mgr',
+  perm: /^config (set|unset)$/.test(prefix) ? 'rw' : 'r',
+  flags: FLAG_TELL,
+  help,
+}));
 
 /** A daemon that reports here. */
 interface Reporter {
@@ -353,8 +372,10 @@ export class Manager {
     try {
       const given = parseCommand(text);
       if (given.prefix === 'get_command_descriptions') {
-        return output(describeCommands([...this.#commands.values()].map((c) => c.spec)));
+        return output(describeCommands([...tellSpecs, ...[...this.#commands.values()].map((c) => c.spec)]));
       }
+      const told = this.#tell(given, connection);
+      if (told !== undefined) return told;
       const found = this.#commands.get(given.prefix);
       if (found === undefined) throw new ErrnoError('EINVAL', `No handler found for '${given.prefix}'`);
       const args = validateArgs(found.spec, given);
@@ -377,6 +398,20 @@ export class Manager {
       if (error instanceof DecodeError) return failed(new ErrnoError('EINVAL', error.message));
       throw error;
     }
+  }
+
+  /** What every daemon answers to `ceph tell`; undefined for another command. */
+  #tell(given: CommandMap & { readonly prefix: string }, connection: Connection): MgrReply | undefined {
+    const spec = tellSpecs.find((s) => s.prefix === given.prefix);
+    if (spec === undefined) return undefined;
+    if (!this.#ports.isAllowed(connection, { module: 'mgr', perm: spec.perm, prefix: spec.prefix, args: new Map() })) {
+      throw new ErrnoError('EACCES', 'access denied');
+    }
+    if (spec.prefix === 'version') {
+      const version = { version: CEPH_VERSION_SHORT, release: CEPH_RELEASE_NAME, release_type: 'stable' };
+      return output(`${JSON.stringify(version, undefined, 4)}\n`);
+    }
+    return output(configAdminCommand(this.#ports.config, given) ?? '');
   }
 
   /** A command of the admin socket; undefined for one that is not the manager's own. */

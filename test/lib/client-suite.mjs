@@ -190,6 +190,7 @@ export function clientSuite(mode) {
 
   test('ceph tell, ceph daemon, ceph osd map', async () => {
     assert.match((await c.cephJson('tell', 'osd.0', 'version')).version, /\d+\.\d+/);
+    assert.match((await c.cephJson('tell', 'mgr', 'version')).version, /\d+\.\d+/);
     const status = JSON.parse(await c.ceph('daemon', 'osd.0', 'status'));
     assert.equal(status.whoami, 0);
     assert.equal(status.state, 'active');
@@ -288,6 +289,16 @@ export function clientSuite(mode) {
     });
     assert.equal(result.code, 0, result.stdout + result.stderr);
     assert.match(result.stdout, /all good/);
+  });
+
+  test('a manager that is failed comes back as a standby, and serves again', async () => {
+    const before = (await c.cephJson('mgr', 'dump')).active_gid;
+    await c.ceph('mgr', 'fail', 'x');
+    await c.waitFor('another life of the manager', async () => {
+      const { available, active_gid } = await c.cephJson('mgr', 'dump');
+      return available && active_gid !== before;
+    });
+    await c.waitFor('its statistics', async () => (await c.cephJson('osd', 'df')).nodes.every((n) => n.kb > 0), 20_000);
   });
 
   test('ceph -s shows I/O rates under load, and pools their usage', async () => {
