@@ -6,7 +6,7 @@ import { encodeText } from '../encoding/index.ts';
 import { MgrDaemon } from '../mgr/index.ts';
 import { Monitor, mkfs as mkfsMonitor } from '../mon/index.ts';
 import { mkfs as mkfsOsd, OsdDaemon } from '../osd/index.ts';
-import { DiskStore } from '../store/index.ts';
+import { DiskStore, type ObjectStore } from '../store/index.ts';
 import { type DiskMachine, TestDisk } from '../store/testing/index.ts';
 import { EntityAddrVec, entityType, MonMap, makeMonInfo, utimeFromMs } from '../types/index.ts';
 import { SimNetwork } from './network.ts';
@@ -78,6 +78,8 @@ export class SimCluster {
   readonly #machines = new Map<string, Machine>();
   readonly #keys = new KeyRing();
   readonly #entropy: SeededEntropy;
+  /** Of the OSDs that run, by name: for checkers that look past the protocol. */
+  readonly stores = new Map<string, ObjectStore>();
   #client: Rados | undefined;
 
   constructor(options: SimClusterOptions) {
@@ -220,12 +222,9 @@ export class SimCluster {
       machine.stop = () => mgr.stop();
       await this.#drive(mgr.start());
     } else {
-      const osd = new OsdDaemon({
-        ...shared,
-        whoami: Number(id),
-        keyring: this.#keyring(name),
-        store: this.#store(machine, name),
-      });
+      const store = this.#store(machine, name);
+      this.stores.set(name, store);
+      const osd = new OsdDaemon({ ...shared, whoami: Number(id), keyring: this.#keyring(name), store });
       machine.stop = () => osd.stop();
       await this.#drive(osd.start());
     }
@@ -235,6 +234,7 @@ export class SimCluster {
   crash(name: string): void {
     const machine = this.#machine(name);
     machine.stop = undefined;
+    this.stores.delete(name);
     machine.node.crash();
     this.network.nodeCrashed(machine.node);
   }
