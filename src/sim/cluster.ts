@@ -13,6 +13,8 @@ import { SimNetwork } from './network.ts';
 import { SimNode, SimWorld } from './world.ts';
 
 const MON_PORT = 3300;
+/** Well above the network's delay, so that an acknowledgement given before its sync is out before the power goes. */
+const DISK_LATENCY_MS_MAX = 5;
 const STORE_BYTES = 256 * 1024 * 1024;
 
 /** A machine of the cluster with its disk, and the daemon that runs on it in its present life. */
@@ -26,7 +28,7 @@ class Machine {
   constructor(node: SimNode) {
     this.node = node;
     this.#entropy = node.world.entropy.fork();
-    this.disk = new TestDisk(this.#diskMachine(), this.#entropy.fork());
+    this.disk = new TestDisk(this.#diskMachine(), this.#entropy.fork(), undefined, DISK_LATENCY_MS_MAX);
   }
 
   #diskMachine(): DiskMachine {

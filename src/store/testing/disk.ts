@@ -123,11 +123,14 @@ export class TestDisk implements Disk {
   operations = 0;
   faults: Fault[] = [];
   readonly keyLength_max: number;
+  /** The longest that a write, sync, commit or read takes, in milliseconds. */
+  readonly latency_ms_max: number;
 
-  constructor(clock: DiskMachine, entropy: SeededEntropy, keyLength_max = 1978) {
+  constructor(clock: DiskMachine, entropy: SeededEntropy, keyLength_max = 1978, latency_ms_max = 0.2) {
     this.#clock = clock;
     this.#entropy = entropy;
     this.keyLength_max = keyLength_max;
+    this.latency_ms_max = latency_ms_max;
   }
 
   /** Counts an operation; here the power may go. */
@@ -148,12 +151,12 @@ export class TestDisk implements Disk {
   }
 
   later(fn: () => void): void {
-    this.#clock.setTimer(this.#entropy.float() * 0.2, fn);
+    this.#clock.setTimer(this.#entropy.float() * this.latency_ms_max, fn);
   }
 
   /** The disk that a machine finds when it comes up again. */
   afterCrash(clock: DiskMachine, entropy: SeededEntropy): TestDisk {
-    const next = new TestDisk(clock, entropy, this.keyLength_max);
+    const next = new TestDisk(clock, entropy, this.keyLength_max, this.latency_ms_max);
     for (const [path, file] of this.#files) {
       const image = file.durable.clone();
       for (const write of file.pending) tear(image, write, entropy);
