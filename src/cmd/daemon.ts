@@ -5,6 +5,7 @@ import type { Clock, Disk, Entropy, Network } from '../base/index.ts';
 import { type ConfFile, Config, confFor, normalizeOptionName, optionSpecs, parseConf } from '../config/index.ts';
 import {
   type AdminReply,
+  describeFailure,
   FileLogger,
   installNativeCrc32c,
   osDisk,
@@ -151,12 +152,13 @@ export async function runDaemon(
     const logFile = config.expand(config.str('log_file'));
     logger = new FileLogger(logFile === '' ? undefined : logFile, config, true);
     const log = logger;
-    process.on('uncaughtException', (error) =>
-      fatal(`${type}.${id} stops on an error it cannot survive: ${error.stack ?? error}`),
-    );
-    process.on('unhandledRejection', (error) =>
-      fatal(`${type}.${id} stops on an error it cannot survive: ${(error as Error)?.stack ?? error}`),
-    );
+    for (const event of ['uncaughtException', 'unhandledRejection']) {
+      process.on(event, (error: Error) => {
+        const reason = describeFailure(error);
+        const text = reason === undefined ? (error?.stack ?? error) : `its database: ${reason}`;
+        fatal(`${type}.${id} stops on an error it cannot survive: ${text}`);
+      });
+    }
     process.on('SIGHUP', () => log.reopen());
     // From the first moment on, so that whoever stops a cluster finds a daemon that still waits for a monitor, too.
     if (flags.mkfs !== true) pidFile = writePidFile(config.expand(config.str('pid_file')));

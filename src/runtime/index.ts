@@ -3,6 +3,6 @@ export { systemClock } from './clock.ts';
 export { installNativeCrc32c } from './crc.ts';
 export { osDisk } from './disk.ts';
 export { systemEntropy } from './entropy.ts';
-export { openLmdb } from './kv.ts';
+export { describeFailure, openLmdb } from './kv.ts';
 export { FileLogger, logStamp } from './log.ts';
 export { tcpNetwork } from './network.ts';

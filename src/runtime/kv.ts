@@ -7,8 +7,10 @@ const KEY_LENGTH_MAX = 1978;
 class Lmdb implements Kv {
   readonly keyLength_max = KEY_LENGTH_MAX;
   readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #path: string;
 
   constructor(path: string, options: KvOptions) {
+    this.#path = path;
     this.#db = open<Buffer, Buffer>({
       path,
       noSubdir: true,
@@ -52,47 +54,45 @@ class Lmdb implements Kv {
   }
 
   commitSync(ops: readonly KvOp[]): void {
-    this.#db.transactionSync(() => {
-      for (const op of ops) {
-        if (op.kind === 'put') this.#db.putSync(op.key as Buffer, op.value as Buffer);
-        else if (op.kind === 'del') this.#db.removeSync(op.key as Buffer);
-        else
-          for (const key of [...this.#db.getKeys({ start: op.start as Buffer, end: op.end as Buffer })])
-            this.#db.removeSync(key);
+    try {
+      this.#db.transactionSync(() => this.#apply(ops));
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  #apply(ops: readonly KvOp[]): void {
+    for (const op of ops) {
+      if (op.kind === 'put') this.#db.putSync(op.key as Buffer, op.value as Buffer);
+      else if (op.kind === 'del') this.#db.removeSync(op.key as Buffer);
+      else {
+        const range = { start: op.start as Buffer, end: op.end as Buffer };
+        for (const key of [...this.#db.getKeys(range)]) this.#db.removeSync(key);
       }
-    });
+    }
   }
 
   commit(ops: readonly KvOp[], done: (error: Error | null) => void): void {
     // delRange needs what is visible inside the transaction, so a batch that has one runs on this thread.
-    if (ops.some((op) => op.kind === 'delRange')) {
-      this.#db
-        .transaction(() => {
+    const committed = ops.some((op) => op.kind === 'delRange')
+      ? this.#db.transaction(() => this.#apply(ops))
+      : this.#db.batch(() => {
+          // What becomes of each is what becomes of the batch, which tells.
           for (const op of ops) {
-            if (op.kind === 'put') this.#db.putSync(op.key as Buffer, op.value as Buffer);
-            else if (op.kind === 'del') this.#db.removeSync(op.key as Buffer);
-            else
-              for (const key of [...this.#db.getKeys({ start: op.start as Buffer, end: op.end as Buffer })])
-                this.#db.removeSync(key);
+            if (op.kind === 'put') this.#db.put(op.key as Buffer, op.value as Buffer).catch(ignore);
+            else if (op.kind === 'del') this.#db.remove(op.key as Buffer).catch(ignore);
           }
-        })
-        .then(
-          () => done(null),
-          (error: Error) => done(error),
-        );
-      return;
-    }
-    this.#db
-      .batch(() => {
-        for (const op of ops) {
-          if (op.kind === 'put') void this.#db.put(op.key as Buffer, op.value as Buffer);
-          else if (op.kind === 'del') void this.#db.remove(op.key as Buffer);
-        }
-      })
-      .then(
-        () => done(null),
-        (error: Error) => done(error),
-      );
+        });
+    committed.then(
+      () => done(null),
+      (error: unknown) => done(this.#failure(error)),
+    );
+  }
+
+  #failure(error: unknown): Error {
+    return new Error(`the database ${this.#path}: ${describeFailure(error) ?? (error as Error).message}`, {
+      cause: error,
+    });
   }
 
   close(): void {
@@ -101,6 +101,18 @@ class Lmdb implements Kv {
 }
 
 const EMPTY = new Uint8Array(0);
+const ignore = (): void => {};
+
+/**
+ * What to tell an operator of an error that LMDB's binding gave for a failed commit; undefined for other errors. Some of its rejections reach nobody but the process's
+ * own handler. The reason itself comes later, through a promise, and is printed by the binding to stderr.
+ */
+export function describeFailure(error: unknown): string | undefined {
+  const { commitError } = error as { commitError?: unknown };
+  if (commitError === undefined) return undefined;
+  if (commitError instanceof Promise) commitError.catch(ignore);
+  return 'a change could not be written; is the disk full?';
+}
 
 /** Opens (makes) an LMDB database in the file `path`. */
 export function openLmdb(path: string, options: KvOptions = {}): Kv {
