@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { KeyRing } from '../auth/index.ts';
-import { mkfs, OsdDaemon } from '../osd/index.ts';
+import { mkfs, OsdDaemon, SPARE_BYTES } from '../osd/index.ts';
 import { DiskStore, MemoryStore, type ObjectStore } from '../store/index.ts';
 import { claimDirectory } from './claim.ts';
 import { type DaemonContext, type RunningDaemon, runDaemon } from './daemon.ts';
@@ -22,7 +22,7 @@ function makeStore(context: DaemonContext, path: string): ObjectStore {
   const { config, clock, disk, entropy, id } = context;
   if (isMemory(context)) return new MemoryStore(clock, { size: config.num('memstore_device_bytes') });
   return new DiskStore({ clock, disk, entropy }, path, {
-    size: config.num('bluestore_block_size'),
+    size: Math.floor(config.num('bluestore_block_size') / 4096) * 4096 + SPARE_BYTES,
     syncInTurn_ms: 1,
     onFailure: (error) => context.fatal(`osd.${id}: the store failed: ${error.message}`),
   });

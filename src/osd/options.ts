@@ -3,6 +3,9 @@ import type { Config } from '../config/index.ts';
 import type { OpLimits } from './ops/context.ts';
 import type { PgServices } from './pg/services.ts';
 
+/** Bytes that a store is made larger than its OSD says it is (the block file is sparse); see Osd.space. */
+export const SPARE_BYTES = 128 * 1024 * 1024;
+
 export function opLimits(config: Config): OpLimits {
   return {
     objectSize: config.num('osd_max_object_size'),

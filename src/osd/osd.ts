@@ -12,6 +12,7 @@ import {
   MOSDAlive,
   MOSDBeacon,
   MOSDBoot,
+  MOSDFull,
   MOSDMap,
   MOSDMarkMeDown,
   MOSDPGCreated,
@@ -19,7 +20,7 @@ import {
   messageTypeNumber,
 } from '../messages/index.ts';
 import type { Connection, Messenger, ReceivedMessage, WireMessage } from '../msgr/index.ts';
-import { type ObjectStore, StoreError, Transaction } from '../store/index.ts';
+import { type ObjectStore, StoreError, type StoreStats, Transaction } from '../store/index.ts';
 import {
   CEPH_FEATURES_ALL,
   clogType,
@@ -35,6 +36,7 @@ import {
   type OsdStat,
   type OsdSuperblock,
   osdMapFlag,
+  osdState,
   type PgId,
   type PgStat,
   parsePgCollection,
@@ -49,7 +51,7 @@ import { Heartbeat, type HeartbeatHost } from './heartbeat.ts';
 import { ClientOp, classify } from './ops/client-op.ts';
 import { opFlag } from './ops/codes.ts';
 import { encodeReply } from './ops/reply.ts';
-import { heartbeatOptions, opLimits, pgOptions } from './options.ts';
+import { heartbeatOptions, opLimits, pgOptions, SPARE_BYTES } from './options.ts';
 import { formatMeta, META_COLLECTION, newSuperblock, OsdMaps, readSuperblock, writeSuperblock } from './osd-maps.ts';
 import { perfCounters } from './perf.ts';
 import type { PgMapping } from './pg/choose.ts';
@@ -135,7 +137,6 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   readonly heartbeats: Heartbeat;
   readonly reporter: MgrReporter;
   readonly #commands: Commands;
-  failsafeFull = false;
   #tid = 1;
   #notifyId = 0;
   readonly #osdConnections: { addrs: EntityAddrVec; connection: Connection }[] = [];
@@ -265,7 +266,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     const { crushLocation } = this.#o;
     if (!this.config.bool('osd_crush_update_on_start') || crushLocation.length === 0) return;
     const weight = this.config.num('osd_crush_initial_weight');
-    const total = this.store.statfs().total;
+    const { total } = this.space();
     const tib = Math.max(0.00001, Math.round((total / 2 ** 40) * 1e5) / 1e5);
     const command = {
       prefix: 'osd crush create-or-move',
@@ -1053,9 +1054,8 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     this.reporter.tick();
     this.tracker.slowOps = this.tracker.slow().count;
     if (now >= this.#nextBoot_ms) this.#askToBoot();
-    const { total, available } = this.store.statfs();
-    this.failsafeFull = total > 0 && (total - available) / total > this.config.num('osd_failsafe_full_ratio');
     if (this.state !== 'active') return;
+    this.#reportFullness();
     if (now >= this.#nextBeacon_ms) {
       this.#nextBeacon_ms = now + this.config.num('osd_beacon_report_interval') * 1000;
       this.sendBeacon();
@@ -1085,8 +1085,42 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
 
   // --- reports ----------------------------------------------------------------------------------------------------------------
 
-  statfs(): StoreStatfs {
+  /**
+   * The store's space less what is kept spare beyond the size that was asked for: where writes that are under way go while the OSD is being found full. A copy can
+   * refuse nothing that its primary has taken.
+   */
+  space(): StoreStats {
     const s = this.store.statfs();
+    const spare = Math.min(SPARE_BYTES, Math.max(0, s.total - this.config.num('bluestore_block_size')));
+    return spare === 0 ? s : { ...s, total: s.total - spare, available: Math.max(0, s.available - spare) };
+  }
+
+  /** Tells the monitors where the map has another state of fullness than this OSD. They mark the pools, and clients then hold their writes. */
+  #reportFullness(): void {
+    const { map, whoami } = this;
+    if (!map.exists(whoami)) return;
+    const { total, available } = this.space();
+    const used = total > 0 ? (total - available) / total : 0;
+    const levels = [
+      [map.fullRatio, osdState.FULL],
+      [map.backfillfullRatio, osdState.BACKFILLFULL],
+      [map.nearfullRatio, osdState.NEARFULL],
+    ] as const;
+    const state = levels.find(([ratio]) => ratio > 0 && used >= ratio)?.[1] ?? 0;
+    const known = map.osdState[whoami]! & (osdState.FULL | osdState.BACKFILLFULL | osdState.NEARFULL);
+    if (state === known) return;
+    this.log(1, `is ${(used * 100).toFixed(1)} % full`);
+    this.#monc.send(MOSDFull.encode({ paxosVersion: map.epoch, mapEpoch: map.epoch, state }));
+  }
+
+  /** Whether so little is left that writes must not even begin (osd_failsafe_full_ratio). */
+  get failsafeFull(): boolean {
+    const { total, available } = this.space();
+    return total > 0 && (total - available) / total > this.config.num('osd_failsafe_full_ratio');
+  }
+
+  statfs(): StoreStatfs {
+    const s = this.space();
     const f = makeStoreStatfs();
     f.total = s.total;
     f.available = s.available;

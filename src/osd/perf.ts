@@ -34,7 +34,7 @@ function entry(
 
 export function perfCounters(osd: Osd): Entry[] {
   const c = osd.counters;
-  const { total, available } = osd.store.statfs();
+  const { total, available } = osd.space();
   const bytes = { unit: perfUnit.BYTES };
   const ns = (s: number): number => Math.round(s * 1e9);
   let primary = 0;
