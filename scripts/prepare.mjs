@@ -32,11 +32,17 @@ export function prepare({ quiet = true } = {}) {
     utimesSync(installed, now, now);
   }
   const stamp = join(root, 'dist', '.built');
-  const sources = Math.max(newestSource(join(root, 'src')), time(join(root, 'tsconfig.json')), time(installed));
+  const sources = Math.max(
+    newestSource(join(root, 'src')),
+    time(join(root, 'tsconfig.json')),
+    time(installed),
+    time(join(root, 'scripts', 'bundle.mjs')),
+  );
   if (time(stamp) < sources) {
     process.stderr.write('building ...\n');
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
+    run(process.execPath, [join(root, 'scripts', 'bundle.mjs')]);
     writeFileSync(stamp, '');
   }
 }
