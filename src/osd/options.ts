@@ -42,6 +42,7 @@ export function pgOptions(config: Config): PgServices['pgOptions'] {
     recoveryOmapEntries: config.num('osd_recovery_max_omap_entries_per_chunk'),
     backfillScan: config.num('osd_backfill_scan_min'),
     backoffOnDown: true,
+    epochStaleMax: config.num('osd_pg_epoch_persisted_max_stale'),
   };
 }
 

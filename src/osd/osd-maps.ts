@@ -132,7 +132,11 @@ export class OsdMaps {
    * Takes the maps of a message that follow the newest one here, into `t` and memory. Throws DecodeError for bytes that are no map.
    */
   add(
-    m: { readonly incrementals: ReadonlyMap<number, Uint8Array>; readonly fulls: ReadonlyMap<number, Uint8Array> },
+    m: {
+      readonly incrementals: ReadonlyMap<number, Uint8Array>;
+      readonly fulls: ReadonlyMap<number, Uint8Array>;
+      readonly oldest: number;
+    },
     t: Transaction,
   ): NewMaps {
     const [first, last] = mapsRange(m);
@@ -140,8 +144,10 @@ export class OsdMaps {
     if (last <= this.newest) return { epochs, missingFrom: undefined, needFull: undefined };
     let from = this.newest + 1;
     if (first > from) {
-      // A gap: only a full map bridges it, and only where nothing here needs what lies in between.
-      if (!m.fulls.has(first) || this.newest > 0) return { epochs, missingFrom: from, needFull: undefined };
+      // A gap: only a full map bridges it, and only where nobody has what lies in between any more.
+      if (this.newest > 0 && m.oldest <= from) return { epochs, missingFrom: from, needFull: undefined };
+      if (m.oldest > from && m.oldest < first) return { epochs, missingFrom: m.oldest - 1, needFull: undefined };
+      if (!m.fulls.has(first)) return { epochs, missingFrom: from, needFull: undefined };
       from = first;
     }
     for (let e = from; e <= last; e++) {

@@ -3,7 +3,7 @@
  */
 
 import { OsdCap } from '../auth/index.ts';
-import { type Clock, type Entropy, errno, type Logger, type TimerHandle } from '../base/index.ts';
+import { type Clock, type Entropy, errno, type Logger, type TimerHandle, trimLarge } from '../base/index.ts';
 import type { MonClientApi } from '../client/index.ts';
 import type { Config } from '../config/index.ts';
 import { DecodeError, Reader } from '../encoding/index.ts';
@@ -41,6 +41,7 @@ import {
   type PgStat,
   parsePgCollection,
   pgKey,
+  pgState,
   type SpgId,
   type StoreStatfs,
   utimeFromMs,
@@ -138,6 +139,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   readonly reporter: MgrReporter;
   readonly #commands: Commands;
   #tid = 1;
+  #seconds = 0;
   #notifyId = 0;
   readonly #osdConnections: { addrs: EntityAddrVec; connection: Connection }[] = [];
   readonly #sharedWith = new Map<number, number>();
@@ -591,7 +593,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     this.store.queueTransactions(META_COLLECTION, [t], () => this.#consumeTo(to));
   }
 
-  #sawDown(m: { incrementals: ReadonlyMap<number, Uint8Array>; fulls: ReadonlyMap<number, Uint8Array> }): boolean {
+  #sawDown(m: Parameters<OsdMaps['add']>[0]): boolean {
     const t = new Transaction();
     this.maps.add(m, t);
     const newest = this.maps.get(this.maps.newest);
@@ -601,7 +603,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   /** No PG needs maps before this. */
   #trimTo(): number {
     let least = this.superblock.clusterOsdmapTrimLowerBound;
-    for (const pg of this.pgs.values()) least = Math.min(least, pg.map.epoch);
+    for (const pg of this.pgs.values()) least = Math.min(least, pg.persistedEpoch);
     return Math.min(least, this.map.epoch - 1);
   }
 
@@ -1052,6 +1054,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     const now = this.clock.monotonic();
     this.heartbeats.tick();
     this.reporter.tick();
+    if (++this.#seconds % 4 === 0) trimLarge();
     this.tracker.slowOps = this.tracker.slow().count;
     if (now >= this.#nextBoot_ms) this.#askToBoot();
     if (this.state !== 'active') return;
@@ -1063,14 +1066,14 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     for (const pgid of this.#createdWaiting.values()) this.#monc.send(MOSDPGCreated.encode({ pgid }));
   }
 
-  /** MOSDBeacon: alive, and how far back the PGs need maps. */
+  /** MOSDBeacon: alive, and how far back the PGs need maps: a clean one needs none before its own, another those since it was last clean. */
   sendBeacon(): void {
     let least = this.map.epoch;
     const pgs: PgId[] = [];
     for (const pg of this.pgs.values()) {
       if (!pg.isPrimary) continue;
       pgs.push(pg.pgid);
-      least = Math.min(least, pg.info.history.lastEpochClean);
+      least = Math.min(least, pg.peering.test(pgState.CLEAN) ? pg.mapEpoch : pg.info.history.lastEpochClean);
     }
     pgs.sort((a, b) => a.pool - b.pool || a.seed - b.seed);
     this.#monc.send(

@@ -143,6 +143,7 @@ export class TestOsd {
         recoveryOmapEntries: 8,
         backfillScan: 4,
         backoffOnDown: true,
+        epochStaleMax: 40,
       },
       targetLogEntries: cluster.logEntries,
       contextsPerPg: 64,
@@ -373,6 +374,7 @@ export class TestCluster {
       seq: 0,
       received_ms: this.clock.ms,
       release: () => {},
+      recycleData: () => {},
     };
   }
 

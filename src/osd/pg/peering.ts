@@ -431,7 +431,10 @@ export class Peering {
     if (isNew && oldPool !== undefined) {
       const first = history.sameIntervalSince;
       const last = map.epoch - 1;
-      this.past.add(first, last, old.acting, maybeWentRw(first, last, old, lastMap, oldPool, history.lastEpochClean));
+      // After a gap in the maps what is known of intervals is of no use: somebody was clean since, or the maps would be there.
+      if (lastMap.epoch + 1 < map.epoch && history.lastEpochClean < map.epoch) this.past.clear();
+      else
+        this.past.add(first, last, old.acting, maybeWentRw(first, last, old, lastMap, oldPool, history.lastEpochClean));
       history.sameIntervalSince = map.epoch;
     }
     if (old.upPrimary !== mapping.upPrimary || !sameSet(old.up, mapping.up)) history.sameUpSince = map.epoch;

@@ -90,6 +90,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   reportedState = 0n;
   #laterTimer: TimerHandle | undefined;
   mapEpoch: number;
+  /** Epoch that the PG has on disk: the map from which it would go on after a restart. */
+  persistedEpoch: number;
   poolSnaps: { readonly seq: Snapid; readonly snaps: readonly Snapid[] } | undefined;
   poolFull = 0;
   supportsOmap = true;
@@ -118,6 +120,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.missing = state.missing;
     this.meta = state.meta;
     this.mapEpoch = map.epoch;
+    this.persistedEpoch = map.epoch;
     this.peering = new Peering(this, spgid, state.info, state.past, state.log, state.missing, map, pool);
     this.backend = new ReplicatedBackend(this);
     this.path = new OpPath(this);
@@ -294,6 +297,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
       }
       this.#interval();
       this.peering.apply({ kind: 'activateMap' });
+      // Maps that it would need after a restart are kept; they must not be many.
+      if (this.mapEpoch - this.persistedEpoch > this.services.pgOptions.epochStaleMax) this.markDirty(false);
     });
   }
 
@@ -324,9 +329,11 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
       if (dirty) this.writeMeta(t);
       const commits = this.#commits;
       const interval = this.lastPeeringReset;
+      const epoch = this.mapEpoch;
       this.#t = undefined;
       this.#commits = [];
       this.store.queueTransactions(this.coll, [t], () => {
+        if (dirty && epoch > this.persistedEpoch) this.persistedEpoch = epoch;
         if (this.deleted || this.lastPeeringReset !== interval) return;
         this.run(() => {
           for (const fn of commits) fn();

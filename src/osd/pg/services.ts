@@ -68,6 +68,8 @@ export interface PgServices {
     readonly recoveryOmapEntries: number;
     readonly backfillScan: number;
     readonly backoffOnDown: boolean;
+    /** Epochs that the PG on disk may be behind (osd_pg_epoch_persisted_max_stale). */
+    readonly epochStaleMax: number;
   };
   /** Entries that a PG's log should hold, given how many PGs there are. */
   readonly targetLogEntries: number;
