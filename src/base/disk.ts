@@ -3,8 +3,11 @@
  * `sim` one that loses what was not synced.
  */
 export interface Disk {
-  /** Opens for reading and writing; `create` makes the file where it is missing. */
-  openFile(path: string, options?: { create?: boolean }): DiskFile;
+  /**
+   * Opens for reading and writing; `create` makes the file where it is missing. `direct`: long asynchronous reads and writes of whole
+   * 4096-byte blocks go past the system's cache, where it can.
+   */
+  openFile(path: string, options?: { create?: boolean; direct?: boolean }): DiskFile;
   /** Whole content of a small file, or undefined where it does not exist. */
   readFile(path: string): Uint8Array | undefined;
   /** Replaces a small file so that a crash leaves the old or the new content; durable on return. `mode` defaults to 0644. */

@@ -28,6 +28,8 @@ export interface WireMessage {
    * messages received in crc mode (it was checked), so that data passed on to replicas or to the store is summed once.
    */
   readonly dataCrc?: number;
+  /** The data is nobody's once it is sent on a lossy connection: its memory is then used again. */
+  readonly isDataOwned?: boolean;
 }
 
 /** A received message: also where it came from. Front, middle and data are views that the receiver may keep. */
@@ -42,6 +44,11 @@ export interface ReceivedMessage extends WireMessage {
    * memory on the peer's account (usually when the operation is done).
    */
   release(): void;
+  /**
+   * Gives the data's memory to the next message, where it is long. Beside `release`, by a dispatcher that knows that nobody has a view of
+   * the data any more; such views are empty afterwards.
+   */
+  recycleData(): void;
 }
 
 /** How a peer proved who it is. */

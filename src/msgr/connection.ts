@@ -1,4 +1,4 @@
-import { type Endpoint, entropyU64, Queue, type TimerHandle } from '../base/index.ts';
+import { type Endpoint, entropyU64, giveLarge, Queue, type TimerHandle } from '../base/index.ts';
 import {
   type EntityAddr,
   type EntityAddrVec,
@@ -83,6 +83,8 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
   #outBytes = 0;
   /** Sent and not acknowledged, in order; the last has number `outSeq`. Lossless only. */
   readonly #sent = new Queue<WireMessage>();
+  /** Lossy only: sent, and their data's memory is to be used again once the system has taken it. */
+  readonly #owned: WireMessage[] = [];
   /** To be sent again before everything else, with the numbers from `outSeq + 1` on. */
   #requeued = new Queue<WireMessage>();
   #keepaliveWanted = false;
@@ -359,6 +361,8 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
     const link = this.link;
     if (link === undefined) return;
     this.link = undefined;
+    // The system may hold them still.
+    this.#owned.length = 0;
     this.#lastActive_ms = link.lastActive_ms;
     link.close();
   }
@@ -465,6 +469,7 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
           if (message === undefined) break;
           this.outSeq++;
           if (keepSent) this.#sent.push(message);
+          else if (message.isDataOwned === true) this.#owned.push(message);
           writer.message(message, this.outSeq, this.inSeq, isRev1, sealer);
           this.#ackMessages = 0;
           this.#ackBytes = 0;
@@ -472,7 +477,10 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
         if (message === undefined) this.#appendControls(link);
         if (writer.bytes === 0) break;
         link.write(writer.take());
-        if (link.socket.isFlushed?.() === true) writer.reuse();
+        if (link.socket.isFlushed?.() === true) {
+          writer.reuse();
+          this.#recycle();
+        }
       } while (!link.isBackedUp);
     } catch (error) {
       writer.take();
@@ -484,6 +492,13 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
       link.end();
       this.close();
     }
+  }
+
+  /** What the system has taken whole is nobody's any more. */
+  #recycle(): void {
+    if (this.#owned.length === 0) return;
+    for (const message of this.#owned) for (const part of message.data) giveLarge(part);
+    this.#owned.length = 0;
   }
 
   #next(): WireMessage | undefined {
@@ -662,6 +677,7 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
   }
 
   linkDrained(link: Link): void {
+    if (link.socket.isFlushed?.() === true) this.#recycle();
     this.core.scheduleFlush(link);
   }
 

@@ -1,4 +1,13 @@
-import { crc32c, crc32cPortable, invariant } from '../base/index.ts';
+import {
+  BLOCK_CRCS_MIN,
+  CRC_BLOCK,
+  crc32c,
+  crc32cLong,
+  crc32cPortable,
+  invariant,
+  LARGE_MIN,
+  takeLarge,
+} from '../base/index.ts';
 import {
   AUTH_TAG_LENGTH,
   BANNER_PAYLOAD_LENGTH,
@@ -12,6 +21,7 @@ import {
   LATE_FLAG_ABORTED,
   LATE_STATUS_ABORTED,
   LATE_STATUS_COMPLETE,
+  MESSAGE_HEADER_LENGTH,
   PREAMBLE_INLINE_LENGTH,
   PREAMBLE_LENGTH,
   SEGMENTS_MAX,
@@ -56,7 +66,7 @@ export class FrameParser {
   readonly #backlog: Uint8Array[] = [];
   #backlogAt = 0;
 
-  #stage: 'banner' | 'preamble' | 'admission' | 'body' = 'banner';
+  #stage: 'banner' | 'preamble' | 'admission' | 'body' | 'head' | 'data' | 'epilogue' = 'banner';
   /** Bytes the stage needs at once. */
   #need = BANNER_PREFIX.length + 2;
   #bannerLength = 0;
@@ -79,6 +89,10 @@ export class FrameParser {
   readonly #segment: Uint8Array[] = [EMPTY, EMPTY, EMPTY, EMPTY];
   readonly #segmentAt: number[] = [0, 0, 0, 0];
   #dataCrc: number | undefined;
+  /** A message whose long data has memory of its own: where its other parts are. */
+  #head: Uint8Array = EMPTY;
+  #headAt = 0;
+  #data: Uint8Array | undefined;
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
@@ -159,7 +173,12 @@ export class FrameParser {
 
   /** Where the next bytes belong, while a large frame is being gathered; {@link filled} then says how many are there. */
   target(): Uint8Array | undefined {
-    if (this.#gather === undefined || this.#stage !== 'body' || this.#backlog.length > 0 || this.#paused)
+    if (
+      this.#gather === undefined ||
+      (this.#stage !== 'body' && this.#stage !== 'data') ||
+      this.#backlog.length > 0 ||
+      this.#paused
+    )
       return undefined;
     if (this.#need - this.#gathered < TARGET_MIN) return undefined;
     return this.#gather.subarray(this.#gathered, this.#need);
@@ -212,7 +231,8 @@ export class FrameParser {
       return;
     }
     if (this.#gather === undefined) {
-      this.#gather = this.#need <= this.#small.length && this.#stage !== 'body' ? this.#small : allocate(this.#need);
+      const isKept = this.#stage === 'body' || this.#stage === 'head';
+      this.#gather = this.#need <= this.#small.length && !isKept ? this.#small : allocate(this.#need);
       this.#gathered = 0;
     }
     const take = Math.min(available, this.#need - this.#gathered);
@@ -249,6 +269,20 @@ export class FrameParser {
         break;
       case 'preamble':
         this.#preamble(bytes, at);
+        break;
+      case 'head':
+        this.#head = bytes;
+        this.#headAt = at;
+        this.#stage = 'data';
+        this.#need = this.#length[3]!;
+        // Read right into its place, which is given back apart from the rest.
+        this.#gather = takeLarge(this.#need);
+        this.#gathered = 0;
+        break;
+      case 'data':
+        this.#data = bytes;
+        this.#stage = 'epilogue';
+        this.#need = this.#isRev1 ? EPILOGUE_CRC_REV1_LENGTH : EPILOGUE_CRC_REV0_LENGTH;
         break;
       default:
         this.#body(bytes, at);
@@ -309,6 +343,14 @@ export class FrameParser {
   }
 
   #toBody(): void {
+    const length = this.#length;
+    if (this.#opener === undefined && length[3]! >= LARGE_MIN) {
+      this.#stage = 'head';
+      this.#need = length[0]! + length[1]! + length[2]!;
+      if (this.#isRev1 && length[0]! > 0) this.#need += CRC_LENGTH;
+      if (this.#need === 0) this.#complete(EMPTY, 0);
+      return;
+    }
     this.#stage = 'body';
     this.#need = this.#bodyLength();
   }
@@ -353,6 +395,8 @@ export class FrameParser {
     segment[2] = EMPTY;
     segment[3] = EMPTY;
     this.#inline = EMPTY;
+    this.#head = EMPTY;
+    this.#data = undefined;
     this.#toPreamble();
   }
 
@@ -360,16 +404,25 @@ export class FrameParser {
     const length = this.#length;
     const count = this.#count;
     const isRev1 = this.#isRev1;
-    let o = at;
+    const data = this.#data;
+    // With data in memory of its own, `bytes` is the epilogue.
+    const rest = data === undefined ? bytes : this.#head;
+    let o = data === undefined ? at : this.#headAt;
     for (let i = 0; i < count; i++) {
-      this.#segment[i] = bytes;
+      if (i === 3 && data !== undefined) {
+        this.#segment[i] = data;
+        this.#segmentAt[i] = 0;
+        continue;
+      }
+      this.#segment[i] = rest;
       this.#segmentAt[i] = o;
       o += length[i]!;
       if (i === 0 && isRev1 && length[0]! > 0) {
-        if (crcRange(bytes, o - length[0]!, length[0]!) !== readU32(bytes, o)) throw new FrameError('bad segment crc');
+        if (crcRange(rest, o - length[0]!, length[0]!) !== readU32(rest, o)) throw new FrameError('bad segment crc');
         o += CRC_LENGTH;
       }
     }
+    if (data !== undefined) o = at;
     this.#dataCrc = undefined;
     if (isRev1 && count === 1) return true;
     // An aborted frame's later segments are zeros with no crc that fits: status first.
@@ -379,10 +432,20 @@ export class FrameParser {
     for (let i = isRev1 ? 1 : 0; i < count; i++) {
       const expected = readU32(bytes, o);
       o += 4;
-      if (crcRange(bytes, this.#segmentAt[i]!, length[i]!) !== expected) throw new FrameError('bad segment crc');
+      const found =
+        i === 3 && length[3]! >= BLOCK_CRCS_MIN
+          ? this.#longCrc()
+          : crcRange(this.#segment[i]!, this.#segmentAt[i]!, length[i]!);
+      if (found !== expected) throw new FrameError('bad segment crc');
       if (i === 3) this.#dataCrc = expected;
     }
     return true;
+  }
+
+  /** Checksum of a message's long data, by the blocks that its header says it has: data_off is where in a block the data starts. */
+  #longCrc(): number {
+    const offset = this.#length[0]! >= MESSAGE_HEADER_LENGTH ? this.u16(26) % CRC_BLOCK : 0;
+    return crc32cLong(CRC_SEED, this.segment(3), offset === 0 ? 0 : CRC_BLOCK - offset, true);
   }
 
   #secureRev1(bytes: Uint8Array, at: number): boolean {

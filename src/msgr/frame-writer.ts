@@ -1,4 +1,4 @@
-import { crc32c, crc32cPortable } from '../base/index.ts';
+import { BLOCK_CRCS_MIN, crc32c, crc32cLong, crc32cPortable } from '../base/index.ts';
 import type { WireMessage } from './api.ts';
 import {
   ALIGNMENT_DATA,
@@ -26,7 +26,8 @@ const COPY_MAX = 4096;
 const CRC_PORTABLE_MAX = 128;
 
 function crcOf(seed: number, bytes: Uint8Array): number {
-  return bytes.length <= CRC_PORTABLE_MAX ? crc32cPortable(seed, bytes) : crc32c(seed, bytes);
+  if (bytes.length <= CRC_PORTABLE_MAX) return crc32cPortable(seed, bytes);
+  return bytes.length < BLOCK_CRCS_MIN ? crc32c(seed, bytes) : crc32cLong(seed, bytes);
 }
 
 const PADDING = new Uint8Array(CRYPTO_BLOCK_LENGTH);

@@ -1,3 +1,4 @@
+import { giveLarge } from '../base/index.ts';
 import type { EntityName } from '../types/index.ts';
 import type { Connection, ReceivedMessage } from './api.ts';
 import type { FrameParser } from './frame-parser.ts';
@@ -50,6 +51,10 @@ export class InboundMessage implements ReceivedMessage {
     }
     this.#holder = holder;
     this.#bytes = bytes;
+  }
+
+  recycleData(): void {
+    for (const part of this.data) giveLarge(part);
   }
 
   release(): void {

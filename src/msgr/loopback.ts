@@ -77,6 +77,7 @@ export class LoopbackConnection implements Connection {
       seq: ++this.#seq,
       received_ms: this.#core.monotonic(),
       release: () => {},
+      recycleData: () => {},
     };
   }
 }

@@ -23,18 +23,24 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Disk, DiskFile, KvOptions } from '../base/index.ts';
+import { DIRECT_ALIGN, DirectFile } from './direct-io.ts';
 import { openLmdb } from './kv.ts';
 
 /** Most buffers the kernel takes in one gather write (IOV_MAX). */
 const IOV_MAX = 1024;
+/** Shorter transfers go through the page cache also where they need not: it gathers writes, and answers reads without a wait. */
+const DIRECT_WRITE_MIN = 64 * 1024;
+const DIRECT_READ_MIN = 256 * 1024;
 
 class OsFile implements DiskFile {
   readonly #fd: number;
   readonly #path: string;
+  readonly #direct: DirectFile | undefined;
 
-  constructor(path: string, create: boolean) {
+  constructor(path: string, create: boolean, direct: boolean) {
     this.#path = path;
     this.#fd = openSync(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600);
+    this.#direct = direct ? DirectFile.open(path) : undefined;
   }
 
   size(): number {
@@ -52,6 +58,14 @@ class OsFile implements DiskFile {
   }
 
   read(into: Uint8Array, offset: number, done: (error: Error | null, bytesRead: number) => void): void {
+    if (
+      this.#direct !== undefined &&
+      into.length >= DIRECT_READ_MIN &&
+      (into.length | (offset % DIRECT_ALIGN)) % DIRECT_ALIGN === 0
+    ) {
+      this.#direct.read(into, offset, done);
+      return;
+    }
     const step = (at: number): void => {
       read(this.#fd, into, at, into.length - at, offset + at, (error, n) => {
         if (error !== null) done(error, at);
@@ -91,6 +105,14 @@ class OsFile implements DiskFile {
   }
 
   write(buffers: readonly Uint8Array[], offset: number, done: (error: Error | null) => void): void {
+    if (this.#direct !== undefined) {
+      let length = 0;
+      for (const b of buffers) length += b.length;
+      if (length >= DIRECT_WRITE_MIN && (length | (offset % DIRECT_ALIGN)) % DIRECT_ALIGN === 0) {
+        this.#direct.write(buffers, length, offset, done);
+        return;
+      }
+    }
     if (buffers.length === 1) {
       const b = buffers[0]!;
       const step = (at: number): void => {
@@ -146,6 +168,7 @@ class OsFile implements DiskFile {
 
   close(): void {
     closeSync(this.#fd);
+    this.#direct?.close();
   }
 }
 
@@ -160,7 +183,7 @@ function syncDirectory(path: string): void {
 
 /** The operating system's file system. Paths are taken as they are. */
 export const osDisk: Disk = {
-  openFile: (path, options = {}) => new OsFile(path, options.create ?? false),
+  openFile: (path, options = {}) => new OsFile(path, options.create ?? false, options.direct ?? false),
 
   readFile(path) {
     try {

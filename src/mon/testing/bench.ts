@@ -123,6 +123,7 @@ export class MonitorBench {
       seq: 1,
       received_ms: 0,
       release() {},
+      recycleData() {},
     });
     this.clock.settle();
   }

@@ -2,7 +2,7 @@
  * A change on its way to the copies of a replicated pool: one transaction, applied by the primary and, as MOSDRepOp, by each replica; done when all have it on disk.
  * Replicas apply and answer in order, so changes end in the order in which they began.
  */
-import { Queue } from '../../base/index.ts';
+import { BLOCK_CRCS_MIN, CRC_BLOCK, knownBlockPhase, Queue } from '../../base/index.ts';
 import { Reader, Writer } from '../../encoding/index.ts';
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import { Transaction } from '../../store/index.ts';
@@ -171,6 +171,16 @@ function noTransaction(): readonly Uint8Array[] {
   return new Transaction().encode();
 }
 
+/** Where in a block data starts, if the blocks of its long part are to be those whose checksums are known; the replica's messenger then reckons them once for itself and its store. */
+function blockOffset(data: readonly Uint8Array[]): number {
+  let at = 0;
+  for (const part of data) {
+    if (part.length >= BLOCK_CRCS_MIN) return (CRC_BLOCK - ((at + knownBlockPhase(part)) % CRC_BLOCK)) % CRC_BLOCK;
+    at += part.length;
+  }
+  return 0;
+}
+
 export class ReplicatedBackend {
   readonly #host: BackendHost;
   /** Oldest first. */
@@ -221,6 +231,7 @@ export class ReplicatedBackend {
     if (replicas.length > 0) {
       const front = this.#front(change.version, reqid, oidBytes, encoded);
       const data = t.encode();
+      const dataOffset = blockOffset(data);
       for (const osd of replicas) {
         host.sendToOsd(osd, {
           type: MSG_OSD_REPOP,
@@ -231,7 +242,7 @@ export class ReplicatedBackend {
           front,
           middle: EMPTY,
           data: host.wantsData(osd, change.obc) ? data : noTransaction(),
-          dataOffset: 0,
+          dataOffset,
         });
       }
     }
@@ -367,6 +378,8 @@ export class ReplicatedBackend {
     const commit = this.#replicaCommits.shift();
     if (commit === undefined) return;
     const { message, reqid, from, lastComplete } = commit;
+    // It is on disk, and what the store keeps in memory it has copied.
+    message.recycleData();
     if (commit.interval !== this.#generation) {
       message.release();
       return;

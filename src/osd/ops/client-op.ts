@@ -9,6 +9,16 @@ import { SUB_OP_LENGTH, SubOp, splitInput } from './sub-op.ts';
 /** What a request may do; decided from its operations. */
 export const may = { READ: 1, WRITE: 2, CACHE: 4, PG_OP: 8, ORDERED: 16, CLASS: 32 } as const;
 
+const BULK: ReadonlySet<number> = new Set([opCode.WRITE, opCode.WRITEFULL, opCode.APPEND, opCode.WRITESAME]);
+
+/** A range of the object's data, or why it could not be read; undefined data: there is no such object. */
+export interface Fetched {
+  readonly offset: number;
+  readonly length: number;
+  readonly error: Error | null;
+  readonly data: Uint8Array[] | undefined;
+}
+
 /**
  * One MOSDOp, decoded flat. Lives from arrival to reply; the messenger's bytes are given back when it ends.
  */
@@ -49,6 +59,14 @@ export class ClientOp {
   started_ms = 0;
   /** Last thing that happened to it, for dump_ops_in_flight. */
   state = 'queued for pg';
+  /** Whether all the data that came with it is for the object's bytes: nobody keeps views of it when it is done. */
+  get isBulkWrite(): boolean {
+    for (const sub of this.ops) if (sub.payloadLength > 0 && !BULK.has(sub.code)) return false;
+    return true;
+  }
+
+  /** Data read ahead of execution. */
+  fetched: Fetched | undefined = undefined;
   /** Position in the table of operations in flight. */
   slot = -1;
 

@@ -30,6 +30,7 @@ import { type ExecHost, ObjectContext, OpContext, type StatDelta } from './conte
 import { executeOps } from './execute.ts';
 import { identityBytes, ObjectInfo, oiFlag, readObjectInfo, writeObjectInfo } from './object-info.ts';
 import { Ranges } from './ranges.ts';
+import { rangeToFetch } from './read-ops.ts';
 import { encodeReply, type ReplyVersions } from './reply.ts';
 import { type Clone, cloneBytes, readSnapSet, type SnapSet, snapSetBytes, snapSetEmpty } from './snap-set.ts';
 import { concat } from './sub-op.ts';
@@ -90,6 +91,8 @@ export class OpPath {
   readonly #contexts = new Map<string, ObjectContext>();
   /** Requests that wait for an object's recovery, by the object. */
   readonly #waitingForObject = new Map<string, ClientOp[]>();
+  /** Requests whose data is being read. */
+  readonly #fetching = new Set<ClientOp>();
   contexts_max = 4096;
   readonly #writer = new Writer(1024);
 
@@ -474,6 +477,13 @@ export class OpPath {
       this.#replyRead(op, -errno.ENOENT, undefined);
       return;
     }
+    if (host.isPrimary && op.fetched === undefined) {
+      const range = rangeToFetch(op.ops, obc.oi);
+      if (range !== undefined) {
+        this.#fetch(op, obc, range.offset, range.length);
+        return;
+      }
+    }
     const ctx = new OpContext(host, op, obc, NO_TRANSACTION);
     const result = executeOps(ctx, op.ops);
     if (result === -errno.EAGAIN) {
@@ -483,6 +493,24 @@ export class OpPath {
     host.readStats(ctx.delta);
     if (result >= 0 && ctx.effects !== undefined) host.runEffects({ op }, obc, ctx.effects);
     this.#replyRead(op, result, ctx);
+  }
+
+  /** Reads ahead of execution, off the event loop's thread. Until then changes of the object wait, so that the request sees what it would have seen at once. */
+  #fetch(op: ClientOp, obc: ObjectContext, offset: number, length: number): void {
+    const { store, coll } = this.#host;
+    const fetching = this.#fetching;
+    fetching.add(op);
+    obc.readsInFlight++;
+    op.state = 'reading';
+    store.read(coll, obc.gho, offset, length, (error, data) => {
+      // A new interval has taken it back.
+      if (!fetching.delete(op)) return;
+      op.fetched = { offset, length, error, data };
+      obc.readsInFlight--;
+      this.#executeRead(op, obc);
+      op.fetched = undefined;
+      if (obc.readsInFlight === 0) this.#resume(obc);
+    });
   }
 
   /** On a replica: a change of the object may not be everywhere yet. */
@@ -820,6 +848,8 @@ export class OpPath {
     let bytesOut = 0;
     for (const part of reply.data) bytesOut += part.length;
     op.state = 'done';
+    // Every copy has it on disk and has answered; all that lasts has been copied out of it.
+    if (op.isBulkWrite) op.message.recycleData();
     op.message.release();
     host.opDone(op, bytesIn, bytesOut);
   }
@@ -836,6 +866,8 @@ export class OpPath {
       }
       if (c.repeats !== undefined) again.push(...c.repeats);
     }
+    again.push(...this.#fetching);
+    this.#fetching.clear();
     for (const list of this.#waitingForObject.values()) again.push(...list);
     this.#waitingForObject.clear();
     for (const obc of this.#contexts.values()) {

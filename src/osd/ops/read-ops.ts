@@ -1,9 +1,9 @@
-import { crc32c, errno } from '../../base/index.ts';
+import { crc32c, crc32cLong, errno } from '../../base/index.ts';
 import { Writer } from '../../encoding/index.ts';
 import { CEPH_NOSNAP, entityAddr, entityName, snapid } from '../../types/index.ts';
-import { checksumType } from './codes.ts';
+import { checksumType, opCode } from './codes.ts';
 import type { OpContext } from './context.ts';
-import { oiFlag } from './object-info.ts';
+import { type ObjectInfo, oiFlag } from './object-info.ts';
 import { concat, type SubOp } from './sub-op.ts';
 import { xxhash32, xxhash64 } from './xxhash.ts';
 
@@ -14,10 +14,18 @@ export function kb(bytes: number): number {
   return Math.ceil(bytes / 1024);
 }
 
+/** Reads this long go through a worker thread before the request is executed: the store would hold the event loop for a millisecond. */
+const ASYNC_READ_MIN = 128 * 1024;
+
 /** Bytes of the object at [offset, offset+length) as parts, or a negative errno. Short at the end. */
 export function readParts(ctx: OpContext, offset: number, length: number): Uint8Array[] | number {
   if (length === 0) return [];
   const host = ctx.host;
+  const fetched = ctx.op.fetched;
+  if (fetched !== undefined && fetched.offset === offset && fetched.length === length) {
+    if (fetched.error !== null) return host.corrupt(fetched.error, ctx.obc.oid);
+    return fetched.data ?? -errno.ENOENT;
+  }
   try {
     return host.store.readSync(host.coll, ctx.obc.gho, offset, length) ?? -errno.ENOENT;
   } catch (error) {
@@ -31,21 +39,28 @@ export function partsLength(parts: readonly Uint8Array[]): number {
   return n;
 }
 
-/** Cuts an extent to what is there, with the truncation that the client knows of. Sets sub.length. */
-function clampRead(ctx: OpContext, sub: SubOp): void {
-  const oi = ctx.oi;
+/** How much of an extent is there, with the truncation that the client knows of. */
+function lengthThere(oi: ObjectInfo, sub: SubOp): number {
   let size = oi.size;
   if (oi.truncateSeq < sub.truncateSeq && sub.offset + sub.length > sub.truncateSize && size > sub.truncateSize) {
     size = sub.truncateSize;
   }
-  if (sub.length === 0) sub.length = size;
-  if (sub.offset >= size) sub.length = 0;
-  else if (sub.offset + sub.length > size) sub.length = size - sub.offset;
+  const length = sub.length === 0 ? size : sub.length;
+  if (sub.offset >= size) return 0;
+  return Math.min(length, size - sub.offset);
+}
+
+/** The range to be fetched before a request is executed, where it begins with a long read. */
+export function rangeToFetch(ops: readonly SubOp[], oi: ObjectInfo): { offset: number; length: number } | undefined {
+  const sub = ops[0];
+  if (sub === undefined || (sub.code !== opCode.READ && sub.code !== opCode.SYNC_READ)) return undefined;
+  const length = lengthThere(oi, sub);
+  return length >= ASYNC_READ_MIN ? { offset: sub.offset, length } : undefined;
 }
 
 export function read(ctx: OpContext, sub: SubOp): number {
   ctx.reads++;
-  clampRead(ctx, sub);
+  sub.length = lengthThere(ctx.oi, sub);
   if (sub.length > 0) {
     const parts = readParts(ctx, sub.offset, sub.length);
     if (typeof parts === 'number') {
@@ -56,7 +71,7 @@ export function read(ctx: OpContext, sub: SubOp): number {
     sub.length = partsLength(parts);
     if (sub.offset === 0 && sub.length === oi.size && oi.test(oiFlag.DATA_DIGEST)) {
       let crc = 0xffffffff;
-      for (const p of parts) crc = crc32c(crc, p);
+      for (const p of parts) crc = crc32cLong(crc, p);
       if (crc !== oi.dataDigest) return ctx.host.corrupt(undefined, ctx.obc.oid);
     }
     sub.outdata = parts;

@@ -91,5 +91,7 @@ export function encodeReply(
     middle: EMPTY,
     data,
     dataOffset: dataOffset % 65536,
+    // What was read for this answer alone.
+    isDataOwned: op.fetched !== undefined && n === 1,
   };
 }

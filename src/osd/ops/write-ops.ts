@@ -1,4 +1,4 @@
-import { crc32c, errno } from '../../base/index.ts';
+import { crc32cLong, errno, knownBlockPhase } from '../../base/index.ts';
 import { Reader } from '../../encoding/index.ts';
 import { opCode, subOpFlag } from './codes.ts';
 import type { OpContext } from './context.ts';
@@ -26,6 +26,11 @@ function truncateTo(ctx: OpContext, size: number): void {
   if (size < old) ctx.markModified(size, old - size);
   else if (size > old) ctx.dirty.add(old, size - old);
   resize(ctx, size);
+}
+
+/** Goes on with a digest of an object's whole data. Reckoned once for store and messengers where the data is long. */
+function digest(seed: number, data: Uint8Array): number {
+  return crc32cLong(seed, data, knownBlockPhase(data), true);
 }
 
 export function write(ctx: OpContext, sub: SubOp): number {
@@ -64,8 +69,8 @@ export function write(ctx: OpContext, sub: SubOp): number {
   } else {
     ctx.t.write(host.coll, ctx.obc.gho, offset, data, sub.flags);
   }
-  if (offset === 0 && length >= oi.size) oi.setDataDigest(crc32c(0xffffffff, data));
-  else if (offset === oi.size && oi.test(oiFlag.DATA_DIGEST)) oi.setDataDigest(crc32c(oi.dataDigest, data));
+  if (offset === 0 && length >= oi.size) oi.setDataDigest(digest(0xffffffff, data));
+  else if (offset === oi.size && oi.test(oiFlag.DATA_DIGEST)) oi.setDataDigest(digest(oi.dataDigest, data));
   else oi.clearDataDigest();
   ctx.markModified(offset, length);
   if (length > 0 && offset + length > oi.size) resize(ctx, offset + length);
@@ -89,7 +94,7 @@ export function writeFull(ctx: OpContext, sub: SubOp): number {
   const old = ctx.oi.size;
   if (existed && length < old) ctx.t.truncate(host.coll, ctx.obc.gho, length);
   if (length > 0) ctx.t.write(host.coll, ctx.obc.gho, 0, data, sub.flags);
-  ctx.oi.setDataDigest(crc32c(0xffffffff, data));
+  ctx.oi.setDataDigest(digest(0xffffffff, data));
   ctx.markModified(0, Math.max(length, old));
   resize(ctx, length);
   ctx.delta.wr++;

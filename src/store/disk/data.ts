@@ -1,4 +1,4 @@
-import { crc32c, invariant } from '../../base/index.ts';
+import { BLOCK_CRCS_MIN, crc32c, invariant, knownBlockCrcs, LARGE_MIN, takeLarge } from '../../base/index.ts';
 import { StoreError } from '../api.ts';
 import { Arena } from '../arena.ts';
 import type { Run } from './allocator.ts';
@@ -443,9 +443,17 @@ export function sliceBlocks(
       const p = parts[part];
       invariant(p !== undefined, 'payload shorter than its blocks');
       const n = Math.min(left, p.length - within);
-      views.push(within === 0 && n === p.length ? p : p.subarray(within, within + n));
+      const view = within === 0 && n === p.length ? p : p.subarray(within, within + n);
+      views.push(view);
       let at = within;
       const end = within + n;
+      // Mostly the messenger has computed them on the way in.
+      const known = inBlock === 0 && n >= BLOCK_CRCS_MIN ? knownBlockCrcs(view) : undefined;
+      if (known !== undefined) {
+        crcs.set(known, k);
+        k += known.length;
+        at = end;
+      }
       while (at < end) {
         const m = Math.min(end - at, BLOCK_SIZE - inBlock);
         crc = crc32c(crc, p.subarray(at, at + m));
@@ -475,6 +483,7 @@ const arena = new Arena(READ_ARENA);
 /** A fresh buffer for a read. Short ones are cut from a shared piece of memory, which lives as long as any of them. */
 export function readBuffer(length: number): Uint8Array {
   if (length <= READ_ARENA / 4) return arena.take(length);
+  if (length >= LARGE_MIN) return takeLarge(length);
   // Not zeroed; and not a Buffer, whose subarray costs several times that of a plain array.
   const b = Buffer.allocUnsafeSlow(length);
   return new Uint8Array(b.buffer, b.byteOffset, length);

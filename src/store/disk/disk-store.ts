@@ -162,8 +162,8 @@ export class DiskStore implements ObjectStore {
     if (stored === undefined) throw new StoreError('corrupt', `${this.#path}: the database has no superblock`);
     const sb = decodeFromBytes(superblock, stored);
     this.#super = sb;
-    const blocks = disk.openFile(this.#file('block'));
-    const logFile = disk.openFile(this.#file('log'));
+    const blocks = disk.openFile(this.#file('block'), { direct: true });
+    const logFile = disk.openFile(this.#file('log'), { direct: true });
     const allocator = new BlockAllocator(sb.blockCount);
     for (const [key, value] of rangeSealed(kv, byteStringToBytes('A'), byteStringToBytes('B'))) {
       allocator.loadPage(pageOfKey(bytesToByteString(key)), value);
