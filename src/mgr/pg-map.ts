@@ -1,5 +1,6 @@
 import {
   formatPgId,
+  IntervalSet,
   makeOsdStat,
   makePgMapDigest,
   makePoolStat,
@@ -176,6 +177,18 @@ export class PgMap {
     return all.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   }
 
+  /** Removed snapshots that every PG of their pool has trimmed. A pool of which a PG has not been heard has none. */
+  #purgedSnaps(): Map<number, IntervalSet> {
+    const purged = new Map<number, IntervalSet>();
+    for (const [key, pg] of this.pgs) {
+      const pool = Number(key.slice(0, key.indexOf('.')));
+      const own = pg.state === 0n ? IntervalSet.empty : pg.purgedSnaps;
+      purged.set(pool, purged.get(pool)?.intersection(own) ?? own);
+    }
+    for (const [pool, snaps] of purged) if (snaps.isEmpty) purged.delete(pool);
+    return purged;
+  }
+
   /** What the monitors are told. */
   digest(map: OSDMap, placement: Placement): PgMapDigest {
     const d = makePgMapDigest();
@@ -185,6 +198,7 @@ export class PgMap {
     d.numPgByPool = pgsOf;
     d.numPg = this.pgs.size;
     d.numOsd = this.osds.size;
+    d.purgedSnaps = this.#purgedSnaps();
     const countOf = (osd: number): { acting: number; upNotActing: number; primary: number } => {
       let count = d.numPgByOsd.get(osd);
       if (count === undefined) {

@@ -43,6 +43,9 @@ export function pgOptions(config: Config): PgServices['pgOptions'] {
     backfillScan: config.num('osd_backfill_scan_min'),
     backoffOnDown: true,
     epochStaleMax: config.num('osd_pg_epoch_persisted_max_stale'),
+    snapTrimsActive: config.num('osd_pg_max_concurrent_snap_trims'),
+    snapTrimSleep_ms: (config.num('osd_snap_trim_sleep') || config.num('osd_snap_trim_sleep_ssd')) * 1000,
+    purgedIntervalsMax: config.num('osd_max_snap_prune_intervals_per_epoch'),
   };
 }
 

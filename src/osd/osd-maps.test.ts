@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryStore, Transaction } from '../store/index.ts';
-import { OSDMap } from '../types/index.ts';
+import { OSDMap, release } from '../types/index.ts';
 import { formatMeta, META_COLLECTION, newSuperblock, OsdMaps } from './osd-maps.ts';
 import { ManualClock } from './testing.ts';
 
 const FSID = '00000000-0000-0000-0000-000000000001';
-const full = (epoch: number): Uint8Array => new OSDMap({ epoch }).encode().bytes;
+const full = (epoch: number): Uint8Array => new OSDMap({ epoch, requireOsdRelease: release.PACIFIC }).encode().bytes;
 
 async function withMaps(epochs: readonly number[]): Promise<{ maps: OsdMaps; store: MemoryStore }> {
   const clock = new ManualClock();

@@ -62,6 +62,7 @@ import { pgMessage, readCreate } from './pg/messages.ts';
 import { Pg } from './pg/pg.ts';
 import { newCounters, type OpCounters, type PgServices } from './pg/services.ts';
 import { MgrReporter, type ReportHost } from './report.ts';
+import { Reserver } from './reserver.ts';
 import { type OpCaps, Session } from './session.ts';
 import { pgStatReport } from './stats.ts';
 import { OpTracker } from './tracker.ts';
@@ -134,6 +135,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   maps!: OsdMaps;
   map: OSDMap = new OSDMap();
   readonly pgs = new Map<number, Pg>();
+  readonly snapTrims = new Reserver<string>(() => this.config.num('osd_max_trimming_pgs'));
   readonly tracker: OpTracker;
   readonly heartbeats: Heartbeat;
   readonly reporter: MgrReporter;

@@ -1,5 +1,5 @@
 /** What a PG's primary reports of it: counts of copies that lack objects, and stamps of when it last was how. */
-import { type PgStat, pgState, type Utime } from '../types/index.ts';
+import { IntervalSet, type PgStat, pgState, type Utime } from '../types/index.ts';
 import type { Pg } from './pg/pg.ts';
 
 /** Fills in what is computed and gives the statistics to send. */
@@ -28,9 +28,22 @@ export function pgStatReport(pg: Pg, epoch: number, now: Utime): PgStat {
   s.logStart = pg.log.tail;
   s.ondiskLogStart = pg.log.tail;
   s.blockedBy = peering.blockedBy.slice();
+  s.snaptrimqLen = pg.trimmer.queue.size;
+  s.purgedSnaps = firstIntervals(pg.info.purgedSnaps, pg.services.pgOptions.purgedIntervalsMax);
   s.created = pg.info.history.epochCreated;
   countCopies(pg);
   return s;
+}
+
+/** Statistics stay small: so many ranges at a time, the rest when the monitors have taken these. */
+function firstIntervals(set: IntervalSet, max: number): IntervalSet {
+  if (set.rangeCount <= max) return set;
+  const ranges: number[] = [];
+  for (const range of set.ranges()) {
+    if (ranges.length >= 2 * max) break;
+    ranges.push(...range);
+  }
+  return IntervalSet.fromOrdered(ranges);
 }
 
 const PEERED = pgState.ACTIVE | pgState.PEERED;

@@ -7,6 +7,7 @@ import { MemoryStore } from '../store/index.ts';
 import {
   EntityAddr,
   EntityAddrVec,
+  IntervalSet,
   OSDMap,
   type OsdInfo,
   objectLocator,
@@ -27,6 +28,7 @@ import { dispatchPgMessage } from './pg/dispatch.ts';
 import { newHistory, PastIntervals } from './pg/info.ts';
 import { Pg } from './pg/pg.ts';
 import { newCounters, type PgServices } from './pg/services.ts';
+import { Reserver } from './reserver.ts';
 import { Session } from './session.ts';
 
 export class ManualClock implements Clock {
@@ -144,7 +146,11 @@ export class TestOsd {
         backfillScan: 4,
         backoffOnDown: true,
         epochStaleMax: 40,
+        snapTrimsActive: 2,
+        snapTrimSleep_ms: 0,
+        purgedIntervalsMax: 512,
       },
+      snapTrims: new Reserver(() => 2),
       targetLogEntries: cluster.logEntries,
       contextsPerPg: 64,
       failsafeFull: false,
@@ -237,6 +243,8 @@ export class TestCluster {
   #temp: readonly number[] = [];
   #wantMap = false;
   readonly #upThru = new Map<number, number>();
+  /** Snapshots that were removed and are not known to be trimmed. */
+  removedSnaps: IntervalSet = IntervalSet.empty;
   /** Messages that are lost: by sender and receiver. */
   lose: ((from: number, to: number, message: WireMessage) => boolean) | undefined;
   readonly replies = new Map<number, Reply>();
@@ -345,6 +353,7 @@ export class TestCluster {
       osdWeight: Array(n).fill(0x10000),
       osdInfo: this.#infos,
       pools: new Map([[TEST_PG.pool, this.#pool]]),
+      removedSnapsQueue: this.removedSnaps.isEmpty ? new Map() : new Map([[TEST_PG.pool, this.removedSnaps]]),
       pgTemp: this.#temp.length > 0 ? new Map([[TEST_PG.pool * 2 ** 32, this.#temp]]) : new Map(),
     });
     this.maps.push(map);

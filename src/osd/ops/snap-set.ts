@@ -108,6 +108,14 @@ export function readSnapSet(bytes: Uint8Array): SnapSet {
   };
 }
 
+/** Snapshots as a log entry has them: u32 count, then u64 each. */
+export function encodeSnaps(snaps: readonly number[]): Uint8Array {
+  const w = new Writer(4 + 8 * snaps.length);
+  w.u32(snaps.length);
+  for (const s of snaps) w.u64num(s);
+  return w.bytes();
+}
+
 /** Bytes a clone holds alone: its size less what it shares with its newer neighbour. */
 export function cloneBytes(c: Clone): number {
   return c.size - c.overlap.size;

@@ -22,6 +22,7 @@ import {
   formatPgId,
   type Hobject,
   hobjectMin,
+  IntervalSet,
   type OSDMap,
   type PgPool,
   pgState,
@@ -382,8 +383,29 @@ export class Peering {
       case 'WaitActingChange':
         if (this.#wantActing.some((osd) => !map.isUp(osd))) this.#restart();
         return;
+      case 'Activating':
+      case 'Recovering':
+      case 'Backfilling':
+      case 'Clean':
+        if (this.#forgetPurged()) {
+          this.#host.markDirty(true);
+          this.shareInfo();
+          this.#host.publishStats();
+        }
+        return;
       default:
     }
+  }
+
+  /** Trimmed snapshots are remembered as long as the map has them among the removed ones. True where some are forgotten. */
+  #forgetPurged(): boolean {
+    const { info } = this;
+    if (info.purgedSnaps.isEmpty) return false;
+    const queue = this.map.removedSnapsQueue.get(this.pgid.pgid.pool) ?? IntervalSet.empty;
+    const kept = info.purgedSnaps.intersection(queue);
+    if (kept.equals(info.purgedSnaps)) return false;
+    info.purgedSnaps = kept;
+    return true;
   }
 
   #adjustUpThru(): void {
@@ -904,6 +926,7 @@ export class Peering {
     this.clearState(pgState.PEERING | pgState.DOWN);
     this.setState(pgState.ACTIVATING);
     this.blockedBy = [];
+    this.#forgetPurged();
     this.#activateLocally(this.map.epoch);
     for (const osd of this.participants) if (osd !== this.#host.whoami) this.#activatePeer(osd);
     this.#sizeChanged();

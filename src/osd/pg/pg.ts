@@ -15,6 +15,7 @@ import {
   Ghobject,
   type Hobject,
   hobjectMin,
+  type IntervalSet,
   type OSDMap,
   type PgId,
   type PgPool,
@@ -29,10 +30,12 @@ import {
   utimeFromMs,
 } from '../../types/index.ts';
 import { type BackendHost, type InProgress, ReplicatedBackend } from '../backend/replicated.ts';
+import { objectKey } from '../model.ts';
 import type { ClientOp } from '../ops/client-op.ts';
 import type { Effects, ObjectContext, OpContext, StatDelta } from '../ops/context.ts';
 import { watchKey } from '../ops/object-info.ts';
 import { type OpHost, OpPath } from '../ops/op-path.ts';
+import { trimClone } from '../ops/own-change.ts';
 import { runPgOps } from '../ops/pg-ls.ts';
 import type { Session } from '../session.ts';
 import { Notify, Watch } from '../watch.ts';
@@ -47,10 +50,11 @@ import { MissingSet } from './missing.ts';
 import { Peering, type PeeringEvent, type PeeringHost, type PeeringStateName } from './peering.ts';
 import { Recovery, type RecoveryHost } from './recovery.ts';
 import type { PgServices } from './services.ts';
+import { type SnapTrimHost, SnapTrimmer } from './snap-trim.ts';
 
 const NO_REPLICAS: readonly number[] = [];
 
-export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, BackfillHost {
+export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, BackfillHost, SnapTrimHost {
   readonly services: PgServices;
   readonly spgid: SpgId;
   readonly pgid: PgId;
@@ -71,6 +75,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   readonly path: OpPath;
   readonly recovery: Recovery;
   readonly backfill: Backfill;
+  readonly trimmer: SnapTrimmer;
   replicas: readonly number[] = NO_REPLICAS;
   trimTo: Eversion = eversionZero;
   minLastCompleteOndisk: Eversion = eversionZero;
@@ -88,7 +93,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   deleted = false;
   /** State at the last report. */
   reportedState = 0n;
-  #laterTimer: TimerHandle | undefined;
+  readonly #timers = new Set<TimerHandle>();
   mapEpoch: number;
   /** Epoch that the PG has on disk: the map from which it would go on after a restart. */
   persistedEpoch: number;
@@ -126,6 +131,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.path = new OpPath(this);
     this.recovery = new Recovery(this);
     this.backfill = new Backfill(this);
+    this.trimmer = new SnapTrimmer(this);
     this.#lastCompleteOndisk = state.info.lastComplete;
     this.#noteMap();
   }
@@ -298,6 +304,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
       this.#interval();
       this.peering.apply({ kind: 'activateMap' });
       // Maps that it would need after a restart are kept; they must not be many.
+      this.trimmer.kick();
       if (this.mapEpoch - this.persistedEpoch > this.services.pgOptions.epochStaleMax) this.markDirty(false);
     });
   }
@@ -392,6 +399,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     const again = this.path.reset(open);
     this.recovery.reset(this.transaction());
     this.backfill.reset();
+    this.trimmer.reset();
     this.replicas = NO_REPLICAS;
     this.trimTo = eversionZero;
     this.minLastCompleteOndisk = eversionZero;
@@ -430,6 +438,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
 
   clean(): void {
     this.markDirty(true);
+    this.trimmer.kick();
   }
 
   publishStats(): void {
@@ -504,8 +513,9 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   }
 
   stop(): void {
-    if (this.#laterTimer !== undefined) this.clock.clearTimer(this.#laterTimer);
-    this.#laterTimer = undefined;
+    for (const timer of this.#timers) this.clock.clearTimer(timer);
+    this.#timers.clear();
+    this.releaseTrimTurn();
   }
 
   // --- client requests --------------------------------------------------------------------------------------------------------
@@ -897,6 +907,47 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
       if (!this.deleted && this.lastPeeringReset === interval) this.run(fn);
     });
   }
+
+  after(delay_ms: number, fn: () => void): void {
+    const interval = this.lastPeeringReset;
+    const timer = this.clock.setTimer(delay_ms, () => {
+      this.#timers.delete(timer);
+      if (!this.deleted && this.lastPeeringReset === interval) this.run(fn);
+    });
+    this.#timers.add(timer);
+  }
+
+  // --- snapshots --------------------------------------------------------------------------------------------------------------
+
+  get trimActive_max(): number {
+    return this.services.pgOptions.snapTrimsActive;
+  }
+
+  get trimSleep_ms(): number {
+    return this.services.pgOptions.snapTrimSleep_ms;
+  }
+
+  requestTrimTurn(granted: () => void): void {
+    this.services.snapTrims.request(this.key, () => this.run(granted));
+  }
+
+  releaseTrimTurn(): void {
+    this.services.snapTrims.release(this.key);
+  }
+
+  trimClone(oid: Hobject, removed: IntervalSet, done: () => void): ReturnType<SnapTrimHost['trimClone']> {
+    const key = objectKey(oid.head);
+    const head = this.path.cached(key) ?? this.path.loadHead(oid.head, key);
+    if (typeof head === 'number') return 'failed';
+    const clone = this.path.cloneContext(head, oid.snap);
+    if (typeof clone === 'number') return 'failed';
+    return trimClone(this, head, clone, removed, () => {
+      if (!clone.exists && clone.idle) this.path.forget(clone.key);
+      this.run(done);
+    });
+  }
+
+  // --- messages of the others -------------------------------------------------------------------------------------------------
 
   /** MOSDPGBackfill: the primary says how far this copy is. */
   handleBackfill(op: number, lastBackfill: Hobject): void {

@@ -5,6 +5,7 @@ import type { OSDMap, PgId, SpgId } from '../../types/index.ts';
 import type { ClassRegistry } from '../classes/index.ts';
 import type { ClientOp } from '../ops/client-op.ts';
 import type { OpLimits } from '../ops/context.ts';
+import type { Reserver } from '../reserver.ts';
 import type { PgMapping } from './choose.ts';
 
 /** Counters that PGs add to; the daemon's perf counters. */
@@ -70,7 +71,12 @@ export interface PgServices {
     readonly backoffOnDown: boolean;
     /** Epochs that the PG on disk may be behind (osd_pg_epoch_persisted_max_stale). */
     readonly epochStaleMax: number;
+    readonly snapTrimsActive: number;
+    readonly snapTrimSleep_ms: number;
+    readonly purgedIntervalsMax: number;
   };
+  /** PGs that trim snapshots now, by their names. */
+  readonly snapTrims: Reserver<string>;
   /** Entries that a PG's log should hold, given how many PGs there are. */
   readonly targetLogEntries: number;
   readonly contextsPerPg: number;
