@@ -11,6 +11,14 @@ const commands: Record<string, Command> = {
   mon: { summary: 'run one monitor', run: async (argv) => (await import('./mon.ts')).main(argv) },
   osd: { summary: 'run one OSD', run: async (argv) => (await import('./osd.ts')).main(argv) },
   mgr: { summary: 'run one manager', run: async (argv) => (await import('./mgr.ts')).main(argv) },
+  ceph: {
+    summary: "Ceph's program for administrators (ceph)",
+    run: async (argv) => (await import('./ceph/ceph.ts')).ceph(argv),
+  },
+  rados: {
+    summary: "Ceph's program for pools and objects (rados)",
+    run: async (argv) => (await import('./rados/rados.ts')).rados(argv),
+  },
   authtool: {
     summary: "Ceph's tool for keyrings (ceph-authtool)",
     run: async (argv) => (await import('./tools/authtool.ts')).authtool(argv),

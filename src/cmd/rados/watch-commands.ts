@@ -1,0 +1,271 @@
+/** Commands of `rados` for watches, notifies and advisory locks. */
+import { list, Reader, string, struct, u8, Writer } from '../../encoding/index.ts';
+import {
+  dumpArray,
+  dumpObject,
+  type EntityAddr,
+  type EntityName,
+  entityAddr,
+  entityName,
+  formatEntityName,
+  formatUtime,
+  parseEntityName,
+  type Utime,
+  utime,
+} from '../../types/index.ts';
+import { cppStrerror, errnoOf } from '../ceph/strerror.ts';
+import { parseIec } from './options.ts';
+import { err, hexdump, isErrno, orFail, out } from './report.ts';
+import type { Session } from './session.ts';
+
+const EINVAL = 22;
+const ETIMEDOUT = 110;
+/** Seconds that a notify waits for answers. */
+const NOTIFY_TIMEOUT_S = 10;
+
+/** Resolves when somebody presses enter, or stdin ends. */
+function enterPressed(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      process.stdin.pause();
+      resolve();
+    };
+    process.stdin.once('data', done);
+    process.stdin.once('end', done);
+  });
+}
+
+export async function watch(session: Session): Promise<number> {
+  session.needPool();
+  const oid = session.input.words.args[1] ?? session.usage();
+  try {
+    const handle = await session.io.watch(
+      oid,
+      ({ notifyId, notifierGid, payload, ack }) => {
+        out(`NOTIFY cookie ${handle.cookie} notify_id ${notifyId} from ${notifierGid}\n${hexdump(payload)}`);
+        ack(payload);
+      },
+      (error) => out(`ERROR cookie ${handle.cookie} err ${cppStrerror(errnoOf(error))}\n`),
+    );
+    out('press enter to exit...\n');
+    await enterPressed();
+    await handle.unwatch().catch(() => {});
+    return 0;
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    err(`error calling watch: ${cppStrerror(error.errno)}\n`);
+    return -error.errno;
+  }
+}
+
+export async function notify(session: Session): Promise<number> {
+  session.needPool();
+  const [, oid, message] = session.input.words.args;
+  if (oid === undefined || message === undefined) return session.usage();
+  const w = new Writer();
+  w.string(message);
+  const failed = (code: number): number => {
+    err(`error calling notify: ${cppStrerror(code)}\n`);
+    return -code;
+  };
+  try {
+    const { acks, timeouts } = await session.io.notify(oid, w.bytes(), NOTIFY_TIMEOUT_S);
+    const result = timeouts.length > 0 ? failed(ETIMEDOUT) : 0;
+    for (const { gid, cookie, payload } of acks) {
+      out(`reply client.${gid} cookie ${cookie} : ${payload.length} bytes\n${hexdump(payload)}`);
+    }
+    for (const { gid, cookie } of timeouts) out(`timeout client.${gid} cookie ${cookie}\n`);
+    return result;
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    return failed(error.errno);
+  }
+}
+
+export async function listwatchers(session: Session): Promise<number> {
+  const pool = session.needPool();
+  const oid = session.input.words.args[1] ?? session.usage();
+  const watchers = await orFail(session.io.listWatchers(oid), () => `error listing watchers ${pool}/${oid}`);
+  for (const { name, cookie, addr } of watchers) {
+    out(`watcher=${addr.legacyText} client.${name.num} cookie=${cookie}\n`);
+  }
+  return 0;
+}
+
+// --- locks: the class `lock` (cls_lock) keeps them as attributes of the object
+
+interface Locker {
+  readonly who: EntityName;
+  readonly cookie: string;
+  readonly expiration: Utime;
+  readonly addr: EntityAddr;
+  readonly description: string;
+}
+
+const lockType = { NONE: 0, EXCLUSIVE: 1, SHARED: 2 } as const;
+const LOCK_TYPE_NAMES = ['none', 'exclusive', 'shared', 'exclusive-ephemeral'];
+
+const lockId = struct('locker_id_t', { version: 1, compat: 1 }, { who: entityName, cookie: string });
+const lockDetails = struct(
+  'locker_info_t',
+  { version: 1, compat: 1 },
+  { expiration: utime, addr: entityAddr, description: string },
+);
+const lockNames = struct('cls_lock_list_locks_reply', { version: 1, compat: 1 }, { names: list(string) });
+
+function readLockInfo(bytes: Uint8Array): { lockers: Locker[]; type: number; tag: string } {
+  const r = new Reader(bytes);
+  const frame = r.structStart(1);
+  const count = r.count(12);
+  const lockers = Array.from({ length: count }, () => ({ ...lockId.decode(r), ...lockDetails.decode(r) }));
+  const type = u8.decode(r);
+  const tag = r.string();
+  r.structEnd(frame);
+  return { lockers, type, tag };
+}
+
+/** An input of the class: a versioned struct that `fill` writes. */
+function lockInput(fill: (w: Writer) => void): Uint8Array {
+  const w = new Writer();
+  const token = w.structStart(1, 1);
+  fill(w);
+  w.structEnd(token);
+  return w.bytes();
+}
+
+async function called<T>(promise: Promise<T>, what: string): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!isErrno(error)) throw error;
+    err(`ERROR: ${what}: ${cppStrerror(error.errno)}\n`);
+    throw new LockFailure(error.errno);
+  }
+}
+
+class LockFailure extends Error {
+  readonly errno: number;
+
+  constructor(errno: number) {
+    super(cppStrerror(errno));
+    this.errno = errno;
+  }
+}
+
+function refuse(message: string): never {
+  err(`${message}\n`);
+  throw new LockFailure(EINVAL);
+}
+
+interface LockOptions {
+  readonly tag: string;
+  readonly cookie: string;
+  readonly description: string;
+  readonly duration_s: number;
+  readonly type: number;
+}
+
+function lockOptions(session: Session): LockOptions {
+  let duration_s = 0;
+  const text = session.value('lockDuration');
+  if (text !== undefined) {
+    try {
+      duration_s = Number(parseIec(text));
+    } catch (error) {
+      refuse(`Invalid value for lock-duration: ${(error as Error).message}`);
+    }
+  }
+  const type = session.value('lockType') ?? 'exclusive';
+  if (type !== 'exclusive' && type !== 'shared') refuse('unknown lock type was specified, aborting');
+  return {
+    tag: session.value('lockTag') ?? '',
+    cookie: session.value('lockCookie') ?? '',
+    description: session.value('lockDescription') ?? '',
+    duration_s,
+    type: type === 'shared' ? lockType.SHARED : lockType.EXCLUSIVE,
+  };
+}
+
+export async function lock(session: Session): Promise<number> {
+  session.needPool();
+  try {
+    await lockCommand(session);
+    return 0;
+  } catch (error) {
+    if (error instanceof LockFailure) return -error.errno;
+    throw error;
+  }
+}
+
+async function lockCommand(session: Session): Promise<void> {
+  const [, verb, oid, name, locker] = session.input.words.args;
+  if (verb === undefined || oid === undefined) session.usage();
+  const options = lockOptions(session);
+  const { io } = session;
+  if (verb === 'list') {
+    const reply = await called(io.exec(oid!, 'lock', 'list_locks', undefined, false), 'rados_list_locks()');
+    const f = session.formatter;
+    dumpObject(f, 'object', () => {
+      f.string('objname', oid!);
+      dumpArray(f, 'locks', lockNames.decode(new Reader(reply)).names, (lockName) =>
+        dumpObject(f, 'lock', () => f.string('name', lockName)),
+      );
+    });
+    out(f.flush());
+    return;
+  }
+  if (name === undefined) session.usage();
+  if (verb === 'info') return lockInfo(session, oid!, name!);
+  if (verb === 'get') {
+    const input = lockInput((w) => {
+      w.string(name!);
+      w.u8(options.type);
+      w.string(options.cookie);
+      w.string(options.tag);
+      w.string(options.description);
+      utime.encode(w, { sec: options.duration_s, nsec: 0 });
+      w.u8(0);
+    });
+    await called(io.exec(oid!, 'lock', 'lock', input), 'failed locking');
+    return;
+  }
+  if (locker === undefined || verb !== 'break') session.usage();
+  const who = parseEntityName(locker!);
+  if (who === undefined) refuse(`ERROR: failed to parse locker name (${locker})`);
+  const input = lockInput((w) => {
+    w.string(name!);
+    entityName.encode(w, who);
+    w.string(options.cookie);
+  });
+  await called(io.exec(oid!, 'lock', 'break_lock', input), 'failed breaking lock');
+}
+
+async function lockInfo(session: Session, oid: string, name: string): Promise<void> {
+  const reply = await called(
+    session.io.exec(
+      oid,
+      'lock',
+      'get_info',
+      lockInput((w) => w.string(name)),
+      false,
+    ),
+    'rados_lock_get_lock_info()',
+  );
+  const { lockers, type, tag } = readLockInfo(reply);
+  const f = session.formatter;
+  dumpObject(f, 'lock', () => {
+    f.string('name', name);
+    f.string('type', LOCK_TYPE_NAMES[type] ?? '<unknown>');
+    f.string('tag', tag);
+    dumpArray(f, 'lockers', lockers, ({ who, cookie, description, expiration, addr }) =>
+      dumpObject(f, 'locker', () => {
+        f.string('name', formatEntityName(who));
+        f.string('cookie', cookie);
+        f.string('description', description);
+        f.string('expiration', formatUtime(expiration));
+        f.string('addr', addr.legacyText);
+      }),
+    );
+  });
+  out(f.flush());
+}
