@@ -1,7 +1,7 @@
 // Brings a checkout to the state in which dist/ can run: packages installed as the lock file says, sources built. Does nothing,
 // fast, where both are current. Uses Node alone, so it works on a fresh clone.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -25,7 +25,9 @@ export function prepare({ quiet = true } = {}) {
       stdio: ['ignore', quiet && command === 'npm' ? 'ignore' : 2, 2],
     });
   const installed = join(root, 'node_modules', '.package-lock.json');
-  if (time(installed) < time(join(root, 'package-lock.json'))) {
+  // A link leads to somebody else's packages, which npm would delete.
+  const linked = lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  if (!linked && time(installed) < time(join(root, 'package-lock.json'))) {
     process.stderr.write('installing packages ...\n');
     run('npm', ['ci', '--no-audit', '--no-fund']);
     const now = new Date();

@@ -114,6 +114,22 @@ function hasNobody() {
   }
 }
 
+test('an interrupted first `up` is begun afresh; data that no such explains is not touched', async () => {
+  const dir = join(scratch, 'interrupted');
+  const args = ['up', '--dir', dir, '--port', String(await freePort()), '--osds', '1', '--store', 'memory', '--detach'];
+  mkdirSync(join(dir, 'mon.a'), { recursive: true });
+  writeFileSync(join(dir, 'mon.a', 'store.mdb'), 'half of it');
+  const refused = await sepiola(args);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /holds data of daemons \(mon\.a\) and no cluster\.json/);
+  assert.equal(readFileSync(join(dir, 'mon.a', 'store.mdb'), 'utf8'), 'half of it');
+  writeFileSync(join(dir, 'unfinished'), '');
+  const afresh = await sepiola(args);
+  assert.equal(afresh.code, 0, afresh.stderr);
+  assert.ok(!existsSync(join(dir, 'unfinished')));
+  assert.equal((await sepiola(['down', '--dir', dir])).code, 0);
+});
+
 test('in the foreground: a status, and Ctrl-C stops it all', async () => {
   const dir = join(scratch, 'front');
   const port = await freePort();

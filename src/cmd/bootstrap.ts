@@ -1,9 +1,8 @@
-import { writeFileSync } from 'node:fs';
 import { CryptoKey, type EntityAuth, KeyRing } from '../auth/index.ts';
 import { encodeToBytes } from '../encoding/index.ts';
 import { systemClock, systemEntropy } from '../runtime/index.ts';
 import { EntityAddrVec, MonMap, makeMonInfo, monMap, utimeFromMs } from '../types/index.ts';
-import { type ClusterDir, type ClusterPlan, monAddresses, monIds } from './layout.ts';
+import { type ClusterDir, type ClusterPlan, monAddresses, monIds, writeDurably } from './layout.ts';
 
 function entity(caps: Record<string, string>): EntityAuth {
   return { key: CryptoKey.create(systemEntropy, systemClock.now()), caps: new Map(Object.entries(caps)) };
@@ -13,7 +12,7 @@ function entity(caps: Record<string, string>): EntityAuth {
 function writeKeyring(path: string, name: string, auth: EntityAuth, withCaps: boolean): void {
   const keyring = new KeyRing();
   keyring.set(name, withCaps ? auth : { key: auth.key, caps: new Map() });
-  writeFileSync(path, keyring.toBytes(), { mode: 0o600 });
+  writeDurably(path, keyring.toBytes(), 0o600);
 }
 
 /**
@@ -45,7 +44,7 @@ export function writeKeyrings(dir: ClusterDir, plan: ClusterPlan): void {
     const auth = add(`osd.${i}`, { mgr: 'allow profile osd', mon: 'allow profile osd', osd: 'allow *' });
     writeKeyring(dir.file(`osd.${i}`, 'keyring'), `osd.${i}`, auth, false);
   }
-  writeFileSync(dir.file('bootstrap.keyring'), all.toBytes(), { mode: 0o600 });
+  writeDurably(dir.file('bootstrap.keyring'), all.toBytes(), 0o600);
 }
 
 /** Writes the first monitor map, as monmaptool would. */
@@ -55,5 +54,5 @@ export function writeMonMap(dir: ClusterDir, plan: ClusterPlan): void {
   for (const { id, port } of monAddresses(plan)) {
     map = map.withMon(makeMonInfo(id, EntityAddrVec.parse(`[v2:127.0.0.1:${port}/0]`)!));
   }
-  writeFileSync(dir.file('monmap'), encodeToBytes(monMap, map));
+  writeDurably(dir.file('monmap'), encodeToBytes(monMap, map));
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ErrnoError } from '../base/index.ts';
 
@@ -26,18 +26,26 @@ function isAlive(pid: number, started: string): boolean {
   return now === undefined || (now.state !== 'Z' && (started === '' || now.started === started));
 }
 
+/** Directories that daemons of this very process hold. */
+const held = new Set<string>();
+
 /**
  * Claims a daemon's data directory for this process: two daemons on one store would ruin it. The claim ends with the process, however it ends.
- * EBUSY, with the pid, where another process holds it.
+ * EBUSY, with the pid, where another process or another daemon of this one holds it.
  */
 export function claimDirectory(path: string): () => void {
   const file = join(path, 'lock');
+  const real = realpathSync(path);
+  if (held.has(real)) throw new ErrnoError('EBUSY', `${path} is in use by another daemon of this process`);
   for (let tries = 0; tries < 3; tries++) {
     try {
       const fd = openSync(file, 'wx', 0o600);
       writeSync(fd, `${process.pid} ${processStat(process.pid)?.started ?? ''}\n`);
       closeSync(fd);
-      return () => rmSync(file, { force: true });
+      held.add(real);
+      return () => {
+        if (held.delete(real)) rmSync(file, { force: true });
+      };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }

@@ -14,9 +14,10 @@ import {
   systemEntropy,
   tcpNetwork,
 } from '../runtime/index.ts';
+import type { ObjectStore } from '../store/index.ts';
 import { isSepiola } from './layout.ts';
 
-/** Everything a daemon's core is given by its process. */
+/** Everything a daemon's core is given by its process, or by a process that is a whole cluster. */
 export interface DaemonContext {
   readonly type: 'mon' | 'osd' | 'mgr' | 'mds' | 'client';
   readonly id: string;
@@ -30,18 +31,32 @@ export interface DaemonContext {
   readonly disk: Disk;
   /** Values of the extra flags this daemon declared. */
   readonly flags: Readonly<Record<string, string | boolean | undefined>>;
-  /** Stops the process with a message; for failures after the start that cannot be survived. */
+  /** Stops the daemon with a message; for failures after the start that cannot be survived. */
   readonly fatal: (message: string) => never;
+  /** Where several daemons share a process: an OSD's store, formatted, that outlives it. */
+  readonly store?: ObjectStore;
 }
 
 export interface RunningDaemon {
   /** Ends in an orderly way: tells peers, flushes, closes. */
   stop(): Promise<void>;
+  /** Lets go of the data as it is, of a daemon whose clock and network are gone: what the end of a process does. */
+  abandon(): Promise<void>;
   /** A command of the admin socket: the JSON that `ceph daemon NAME ...` sends. */
   adminCommand(command: Record<string, unknown>): AdminReply | Promise<AdminReply>;
 }
 
-type FlagSpec = Record<string, { type: 'string' | 'boolean'; short?: string }>;
+/** How daemons of one type are made and run. Neither touches the process itself, so that one process may hold many. */
+export interface DaemonKind {
+  readonly type: DaemonContext['type'];
+  /** Flags beyond those of every daemon. */
+  readonly flags: FlagSpec;
+  /** `--mkfs`: makes what it keeps its state in, and is done. */
+  readonly make?: (context: DaemonContext) => Promise<void>;
+  readonly start: (context: DaemonContext) => Promise<RunningDaemon>;
+}
+
+export type FlagSpec = Record<string, { type: 'string' | 'boolean'; short?: string }>;
 
 const COMMON_FLAGS: FlagSpec = {
   conf: { type: 'string', short: 'c' },
@@ -126,17 +141,61 @@ function writePidFile(path: string): string | undefined {
   return path;
 }
 
+/** Makes what a daemon keeps its state in, as `--mkfs` does, within this process. `args` are its flags. */
+export async function makeDaemon(
+  kind: DaemonKind,
+  args: readonly string[],
+  around: Partial<DaemonContext> = {},
+): Promise<void> {
+  const { type } = kind;
+  const { config, conf, id, flags } = loadConfig(type, args, kind.flags);
+  const logger = openLog(config, false);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const fatal = (message: string): never => {
+        const error = new Error(message);
+        reject(error);
+        throw error;
+      };
+      kind.make!({ type, id, config, conf, logger, flags, fatal, ...system, ...around }).then(resolve, reject);
+    });
+  } catch (error) {
+    logger.error(type, `${type}.${id} cannot be made: ${(error as Error).message}`);
+    throw error;
+  } finally {
+    logger.close();
+  }
+}
+
+/** What the system gives every daemon. */
+export const system = { clock: systemClock, entropy: systemEntropy, network: tcpNetwork, disk: osDisk } as const;
+
+export function openLog(config: Config, alsoStderr: boolean): FileLogger {
+  const path = config.expand(config.str('log_file'));
+  return new FileLogger(path === '' ? undefined : path, config, alsoStderr);
+}
+
+/** Serves a daemon's admin socket; undefined where the configuration wants none. */
+export async function serveAdmin(config: Config, daemon: RunningDaemon): Promise<{ close(): void } | undefined> {
+  const path = config.expand(config.str('admin_socket'));
+  if (path === '') return undefined;
+  return serveAdminSocket(path, (text) => {
+    let command: Record<string, unknown>;
+    try {
+      command = text.startsWith('{') ? JSON.parse(text) : { prefix: text };
+    } catch {
+      return { code: -22, out: '', err: 'the command is not valid JSON' };
+    }
+    return daemon.adminCommand(command);
+  });
+}
+
 /**
- * Runs one daemon as this process: configuration, log, pid file, admin socket, signals. `start` gets the context and gives back the
- * running daemon, or undefined when there is nothing to keep running (--mkfs). Resolves when the daemon has ended.
+ * Runs one daemon as this process: configuration, log, pid file, admin socket, signals. Resolves when the daemon has ended, or has been made (--mkfs).
  */
-export async function runDaemon(
-  type: DaemonContext['type'],
-  argv: readonly string[],
-  extraFlags: FlagSpec,
-  start: (context: DaemonContext) => Promise<RunningDaemon | undefined>,
-): Promise<number> {
+export async function runDaemon(kind: DaemonKind, argv: readonly string[]): Promise<number> {
   installNativeCrc32c();
+  const { type } = kind;
   let logger: FileLogger | undefined;
   let pidFile: string | undefined;
   const fatal = (message: string): never => {
@@ -147,10 +206,9 @@ export async function runDaemon(
     process.exit(1);
   };
   try {
-    const { config, conf, id, flags } = loadConfig(type, argv, extraFlags);
+    const { config, conf, id, flags } = loadConfig(type, argv, kind.flags);
     if (id === '') throw new Error(`which ${type}? give --id`);
-    const logFile = config.expand(config.str('log_file'));
-    logger = new FileLogger(logFile === '' ? undefined : logFile, config, true);
+    logger = openLog(config, true);
     const log = logger;
     for (const event of ['uncaughtException', 'unhandledRejection']) {
       process.on(event, (error: Error) => {
@@ -160,47 +218,27 @@ export async function runDaemon(
       });
     }
     process.on('SIGHUP', () => log.reopen());
-    // From the first moment on, so that whoever stops a cluster finds a daemon that still waits for a monitor, too.
-    if (flags.mkfs !== true) pidFile = writePidFile(config.expand(config.str('pid_file')));
-    const daemon = await start({
-      type,
-      id,
-      config,
-      conf,
-      logger: log,
-      clock: systemClock,
-      entropy: systemEntropy,
-      network: tcpNetwork,
-      disk: osDisk,
-      flags,
-      fatal,
-    });
-    if (daemon === undefined) {
+    const context: DaemonContext = { type, id, config, conf, logger: log, flags, fatal, ...system };
+    if (flags.mkfs === true) {
+      await kind.make!(context);
       log.flush();
       return 0;
     }
-    const asokPath = config.expand(config.str('admin_socket'));
-    const asok =
-      asokPath === ''
-        ? undefined
-        : await serveAdminSocket(asokPath, (text) => {
-            let command: Record<string, unknown>;
-            try {
-              command = text.startsWith('{') ? JSON.parse(text) : { prefix: text };
-            } catch {
-              return { code: -22, out: '', err: 'the command is not valid JSON' };
-            }
-            return daemon.adminCommand(command);
-          });
-    await new Promise<void>((resolve) => {
-      process.once('SIGTERM', resolve);
-      process.once('SIGINT', resolve);
+    const stopped = new Promise<undefined>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => resolve(undefined));
     });
+    // From the first moment on, so that whoever stops a cluster finds a daemon that still waits for a monitor, too.
+    pidFile = writePidFile(config.expand(config.str('pid_file')));
+    const daemon = await Promise.race([kind.start(context), stopped]);
+    const asok = daemon === undefined ? undefined : await serveAdmin(config, daemon);
+    await stopped;
     log.log(type, 0, `${type}.${id} stops on a signal`);
     asok?.close();
-    await daemon.stop();
+    await daemon?.stop();
     if (pidFile !== undefined) rmSync(pidFile, { force: true });
     log.flush();
+    // One that was still starting has nobody to tell, and its data is safe at any moment.
+    if (daemon === undefined) process.exit(0);
     return 0;
   } catch (error) {
     return fatal(`${type}: ${(error as Error).message}`);

@@ -1,13 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ErrnoError } from '../base/index.ts';
+import { osDisk } from '../runtime/index.ts';
 
 /**
  * Version of the directory's layout. 1: ceph.conf, cluster.json, ceph.client.admin.keyring, mon.ID, osd.N, mgr.ID, log, run.
  */
 export const LAYOUT_VERSION = 1;
+
+/** There while a cluster is being made: everything of its daemons may then be removed. */
+export const UNFINISHED = 'unfinished';
+export const DAEMON_FOLDER = /^(mon|osd|mgr)\.\w+$/;
 
 /** What `up` was asked for when the cluster was made; kept in DIR/cluster.json. */
 export interface ClusterPlan {
@@ -143,6 +158,8 @@ export function cephConf(dir: ClusterDir, plan: ClusterPlan): string {
   add('global', 'public_addr', '127.0.0.1');
   add('global', 'ms_bind_port_min', plan.port + 20);
   add('global', 'ms_bind_port_max', plan.port + 1000);
+  // All on one machine: who is refused finds a daemon that is just starting, and it costs nothing to ask again soon.
+  add('global', 'ms_initial_backoff', 0.05);
   add('global', 'run_dir', dir.file('run'));
   add('global', 'admin_socket', `${dir.file('run')}/$name.asok`);
   add('global', 'log_file', `${dir.file('log')}/$name.log`);
@@ -200,19 +217,48 @@ export function editConf(text: string, section: string, option: string, value: s
   return lines.join('\n');
 }
 
-/** Makes the directory's folders and plan file. Nothing is left behind where that fails. */
+/**
+ * Makes the directory's folders and ceph.conf, for a cluster that {@link sealLayout} makes whole. Nothing is left behind where that fails. What an
+ * interrupted `up` had made is removed; daemons' data that no interrupted `up` explains is never touched: ENOTEMPTY.
+ */
 export function makeLayout(dir: ClusterDir, plan: ClusterPlan): void {
   try {
     mkdirSync(dir.path, { recursive: true });
+    const left = readdirSync(dir.path).filter((entry) => DAEMON_FOLDER.test(entry));
+    if (existsSync(dir.file(UNFINISHED))) {
+      for (const folder of left) rmSync(dir.file(folder), { recursive: true, force: true });
+    } else if (left.some((folder) => readdirSync(dir.file(folder)).length > 0)) {
+      throw new ErrnoError(
+        'ENOTEMPTY',
+        `${dir.path} holds data of daemons (${left.slice(0, 3).join(', ')}) and no cluster.json: put that back, or choose another --dir`,
+      );
+    }
+    writeDurably(
+      dir.file(UNFINISHED),
+      'This cluster is being made. Where nothing does that any more, the next `sepiola up` begins afresh.\n',
+    );
     for (const folder of ['log', 'run', ...daemonNames(plan)])
       mkdirSync(dir.file(folder), { recursive: true, mode: 0o700 });
   } catch (error) {
+    if (error instanceof ErrnoError) throw error;
     throw new ErrnoError('EACCES', `cannot write in ${dir.path}: ${(error as Error).message}`);
   }
-  writeFileSync(dir.conf, cephConf(dir, plan));
+  writeDurably(dir.conf, cephConf(dir, plan));
 }
 
 /** Marks the directory as a whole cluster: written last, so that an interrupted `up` starts afresh. */
 export function sealLayout(dir: ClusterDir, plan: ClusterPlan): void {
-  writeFileSync(dir.file('cluster.json'), `${JSON.stringify(plan, undefined, 2)}\n`);
+  osDisk.writeFileAtomic(dir.file('cluster.json'), new TextEncoder().encode(`${JSON.stringify(plan, undefined, 2)}\n`));
+  rmSync(dir.file(UNFINISHED), { force: true });
+}
+
+/** Writes a file and waits until it is on disk. `mode` is that of a new file. */
+export function writeDurably(path: string, content: string | Uint8Array, mode = 0o644): void {
+  const fd = openSync(path, 'w', mode);
+  try {
+    writeFileSync(fd, content);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }

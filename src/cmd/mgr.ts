@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { KeyRing } from '../auth/index.ts';
 import { MgrDaemon } from '../mgr/index.ts';
 import { commonAdminCommand } from './common-admin.ts';
-import { type DaemonContext, type RunningDaemon, runDaemon } from './daemon.ts';
+import { type DaemonContext, type DaemonKind, type RunningDaemon, runDaemon } from './daemon.ts';
 import { hostMetadata } from './metadata.ts';
 
 async function start(context: DaemonContext): Promise<RunningDaemon> {
@@ -30,6 +30,7 @@ async function start(context: DaemonContext): Promise<RunningDaemon> {
   await daemon.start();
   return {
     stop: async () => daemon.stop(),
+    abandon: async () => {},
     adminCommand(command) {
       const reply = daemon.adminCommand(String(command.prefix));
       if (reply !== undefined) return { code: reply.rc, out: reply.out, err: reply.status };
@@ -38,7 +39,9 @@ async function start(context: DaemonContext): Promise<RunningDaemon> {
   };
 }
 
+export const mgrKind: DaemonKind = { type: 'mgr', flags: {}, start };
+
 /** `sepiola mgr --conf C --id X` */
 export function main(argv: string[]): Promise<number> {
-  return runDaemon('mgr', argv, {}, start);
+  return runDaemon(mgrKind, argv);
 }

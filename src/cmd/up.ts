@@ -7,7 +7,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -17,21 +16,23 @@ import { parseArgs } from 'node:util';
 import { ErrnoError } from '../base/index.ts';
 import { normalizeOptionName, optionSpecs, parseOptionValue } from '../config/index.ts';
 import { AdminClient } from './admin.ts';
-import { writeKeyrings, writeMonMap } from './bootstrap.ts';
+import { claimDirectory } from './claim.ts';
 import {
   ClusterDir,
   type ClusterPlan,
+  DAEMON_FOLDER,
   daemonNames,
   editConf,
   makeLayout,
   monAddresses,
-  monIds,
   newPlan,
   sealLayout,
+  UNFINISHED,
 } from './layout.ts';
 
 /** How long `up` waits for every OSD to be up and in and a manager to be active. */
 const READY_TIMEOUT_MS = 60_000;
+const READY_POLL_MS = 25;
 /** How long a daemon gets to stop by itself before it is killed. */
 const STOP_TIMEOUT_MS = 20_000;
 
@@ -89,11 +90,11 @@ function portIsFree(port: number): Promise<boolean> {
 /** Node's flags for a daemon: young generations kept small, since memory is a figure users look at. */
 const NODE_FLAGS = ['--max-semi-space-size=4'];
 
-function spawnDaemon(dir: ClusterDir, name: string, extra: readonly string[], detached: boolean): ChildProcess {
+function spawnDaemon(dir: ClusterDir, name: string, detached: boolean): ChildProcess {
   const [type, id] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)];
   const out = openSync(dir.file('log', `${name}.out`), 'a');
   const program = fileURLToPath(new URL('../../bin/sepiola.js', import.meta.url));
-  const child = spawn(process.execPath, [...NODE_FLAGS, program, type, '--conf', dir.conf, '--id', id, ...extra], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, program, type, '--conf', dir.conf, '--id', id], {
     stdio: ['ignore', out, out],
     // A group of its own: Ctrl-C goes to `up`, which then stops the daemons in order.
     detached: true,
@@ -104,34 +105,16 @@ function spawnDaemon(dir: ClusterDir, name: string, extra: readonly string[], de
   return child;
 }
 
-function exitOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
-}
-
+/** Makes a cluster's files and stores, within this process: to start one for each would take longer than the work does. */
 async function makeCluster(dir: ClusterDir, plan: ClusterPlan): Promise<void> {
   makeLayout(dir, plan);
-  writeKeyrings(dir, plan);
-  writeMonMap(dir, plan);
-  const steps = [
-    ...monIds(plan).map((id) => [
-      `mon.${id}`,
-      '--mkfs',
-      '--monmap',
-      dir.file('monmap'),
-      '--keyring',
-      dir.file('bootstrap.keyring'),
-    ]),
-    ...Array.from({ length: plan.osds }, (_, i) => [`osd.${i}`, '--mkfs']),
-  ];
-  const codes = await Promise.all(steps.map(([name, ...extra]) => exitOf(spawnDaemon(dir, name!, extra, false))));
-  const failed = steps.filter((_, i) => codes[i] !== 0).map(([name]) => name!);
-  if (failed.length > 0)
-    throw new ErrnoError(
-      'EIO',
-      `${failed.join(', ')} could not be made; see ${dir.file('log', `${failed[0]}.out`)}:\n${tail(dir, failed[0]!)}`,
-    );
-  rmSync(dir.file('bootstrap.keyring'), { force: true });
-  sealLayout(dir, plan);
+  const release = claimDirectory(dir.path);
+  try {
+    await (await import('./make.ts')).makeDaemons(dir, plan);
+    sealLayout(dir, plan);
+  } finally {
+    release();
+  }
 }
 
 /** Last lines a daemon left, for an error's text. */
@@ -155,8 +138,10 @@ function checkWritable(dir: ClusterDir): void {
   if (existsSync(dir.path) && dir.plan() === undefined) {
     const foreign = readdirSync(dir.path).filter(
       (entry) =>
-        !['log', 'run', 'ceph.conf', 'monmap', 'bootstrap.keyring', 'ceph.client.admin.keyring'].includes(entry) &&
-        !/^(mon|osd|mgr)\.\w+$/.test(entry),
+        ![
+          ...'log run lock ceph.conf monmap bootstrap.keyring ceph.client.admin.keyring'.split(' '),
+          UNFINISHED,
+        ].includes(entry) && !DAEMON_FOLDER.test(entry),
     );
     if (foreign.length > 0)
       throw new ErrnoError(
@@ -190,12 +175,14 @@ async function waitReady(
   dir: ClusterDir,
   plan: ClusterPlan,
   children: ReadonlyMap<string, ChildProcess>,
+  interrupted: () => boolean,
 ): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   let waitingFor = 'the monitor';
   let client: AdminClient | undefined;
   try {
     while (Date.now() < deadline) {
+      if (interrupted()) throw new ErrnoError('EINTR', 'interrupted; what was started is stopped again');
       for (const [name, child] of children) {
         if (child.exitCode !== null || child.signalCode !== null) {
           throw new ErrnoError(
@@ -205,6 +192,11 @@ async function waitReady(
         }
       }
       try {
+        // Dialled only once somebody listens: a connection that is refused waits longer than this loop before it tries again.
+        if (client === undefined && (await portIsFree(plan.port))) {
+          await sleep(READY_POLL_MS);
+          continue;
+        }
         client ??= await AdminClient.connect(dir.conf, Math.min(5000, deadline - Date.now()));
         const state = await readiness(client, plan);
         if (state.ready) return;
@@ -214,7 +206,7 @@ async function waitReady(
         client?.close();
         client = undefined;
       }
-      await sleep(50);
+      await sleep(READY_POLL_MS);
     }
   } finally {
     client?.close();
@@ -342,11 +334,11 @@ export async function up(argv: string[]): Promise<number> {
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
+  const children = new Map<string, ChildProcess>();
   try {
     if (fresh) await makeCluster(dir, plan);
-    const children = new Map<string, ChildProcess>();
-    for (const name of daemonNames(plan)) children.set(name, spawnDaemon(dir, name, [], detach));
-    await waitReady(dir, plan, children);
+    for (const name of daemonNames(plan)) children.set(name, spawnDaemon(dir, name, detach));
+    await waitReady(dir, plan, children, () => interrupted);
     process.stderr.write(
       `${fresh ? 'made' : 'resumed'} a cluster of ${plan.osds} OSDs in ${((Date.now() - started) / 1000).toFixed(1)} s\n  export CEPH_CONF=${dir.conf}\n`,
     );
@@ -355,6 +347,8 @@ export async function up(argv: string[]): Promise<number> {
     return 0;
   } catch (error) {
     const code = report(error);
+    // Some may not have come as far as to write their pid file, by which stopAll knows them.
+    for (const child of children.values()) child.kill('SIGTERM');
     if (existsSync(dir.file('run'))) await stopAll(dir);
     return code;
   }

@@ -42,7 +42,11 @@ export class MgrDaemon {
   constructor(options: MgrDaemonOptions) {
     this.#o = options;
     const { clock, entropy, network, logger, config } = options;
-    const shared = { clock, entropy, network, logger, name: makeEntityName(entityType.MGR) };
+    const backoff = {
+      initialBackoff_ms: config.num('ms_initial_backoff') * 1000,
+      maxBackoff_ms: config.num('ms_max_backoff') * 1000,
+    };
+    const shared = { clock, entropy, network, logger, name: makeEntityName(entityType.MGR), options: backoff };
     this.#clientMessenger = new Messenger({ ...shared, policies: clientPolicies() });
     this.#monClient = new MonClient({
       messenger: this.#clientMessenger,

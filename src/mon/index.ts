@@ -1,2 +1,3 @@
 export type { AdminReply } from './admin.ts';
-export { isMade, Monitor, type MonitorOptions, mkfs } from './monitor.ts';
+export { isMade, mkfs } from './mkfs.ts';
+export { Monitor, type MonitorOptions } from './monitor.ts';

@@ -42,6 +42,7 @@ import { LogMonitor } from './log.ts';
 import { MgrMonitor } from './mgr.ts';
 import { MgrProxy } from './mgr-proxy.ts';
 import { MgrStatMonitor } from './mgrstat.ts';
+import { MKFS_TABLE, STORE_VERSION, TABLE } from './mkfs.ts';
 import { monitorChecks } from './mon-checks.ts';
 import { MonmapMonitor } from './monmap.ts';
 import { registerOsdCommands } from './osd/commands.ts';
@@ -53,11 +54,6 @@ import { Session } from './session.ts';
 import { registerStatusCommands } from './status.ts';
 import { Subscriptions } from './subscriptions.ts';
 
-/** Table of the monitor's own values. */
-const TABLE = 'monitor';
-const MKFS_TABLE = 'mkfs';
-/** Layout of the store: raised when an older program could not read it. */
-const STORE_VERSION = 1;
 /** Peers with a session at most; more are turned away. */
 const SESSIONS_MAX = 65_536;
 
@@ -84,22 +80,6 @@ export interface MonitorOptions {
   writeClusterLog(path: string, text: string): void;
   /** Bytes of the file system that holds the store; `used` is what the store itself takes. */
   statfs(): { readonly total: number; readonly free: number; readonly used?: number } | undefined;
-}
-
-/** Makes the store of a new monitor. The first start turns what is written here into the cluster's first maps. */
-export function mkfs(kv: Kv, map: MonMap, keyring: Uint8Array): void {
-  const store = new MonStore(kv);
-  const t = new StoreTransaction();
-  t.putNumber(TABLE, 'store_version', STORE_VERSION);
-  t.put(TABLE, 'cluster_uuid', encodeText(`${map.fsid}\n`));
-  t.put(MKFS_TABLE, 'monmap', encodeToBytes(monMap, map));
-  t.put(MKFS_TABLE, 'keyring', keyring);
-  store.commitSync(t.ops);
-}
-
-/** Whether a store was made by {@link mkfs}. */
-export function isMade(kv: Kv): boolean {
-  return new MonStore(kv).exists(TABLE, 'cluster_uuid');
 }
 
 /**

@@ -51,8 +51,12 @@ export class OsdDaemon {
     const name = makeEntityName(entityType.OSD, whoami);
     // One nonce for all: it tells this process from the one before it.
     const nonce = entropy.u32();
+    const backoff = {
+      initialBackoff_ms: config.num('ms_initial_backoff') * 1000,
+      maxBackoff_ms: config.num('ms_max_backoff') * 1000,
+    };
     const messenger = (policies: PolicySet): Messenger =>
-      new Messenger({ network, clock, entropy, logger, name, policies, nonce });
+      new Messenger({ network, clock, entropy, logger, name, policies, nonce, options: backoff });
     this.#messengers = {
       public: messenger(
         osdPublicPolicies(config.num('osd_client_message_size_cap'), config.num('osd_client_message_cap')),

@@ -53,7 +53,7 @@ import { ClientOp, classify } from './ops/client-op.ts';
 import { opFlag } from './ops/codes.ts';
 import { encodeReply } from './ops/reply.ts';
 import { heartbeatOptions, opLimits, pgOptions, SPARE_BYTES } from './options.ts';
-import { formatMeta, META_COLLECTION, newSuperblock, OsdMaps, readSuperblock, writeSuperblock } from './osd-maps.ts';
+import { META_COLLECTION, OsdMaps, readSuperblock, writeSuperblock } from './osd-maps.ts';
 import { perfCounters } from './perf.ts';
 import type { PgMapping } from './pg/choose.ts';
 import { dispatchPgMessage, pgMessageTypes } from './pg/dispatch.ts';
@@ -95,23 +95,6 @@ export interface OsdOptions {
   readonly crushLocation: readonly string[];
   /** Stops the process. */
   readonly fatal: (message: string) => never;
-}
-
-/** Formats an OSD's store. Fails where something is there already. */
-export async function mkfs(
-  store: ObjectStore,
-  identity: { readonly clusterFsid: string; readonly osdFsid: string; readonly whoami: number },
-): Promise<void> {
-  await store.mkfs(identity.osdFsid);
-  await store.mount();
-  await new Promise<void>((resolve) =>
-    formatMeta(store, newSuperblock(identity.clusterFsid, identity.osdFsid, identity.whoami), resolve),
-  );
-  store.setMeta('magic', 'ceph osd volume v026');
-  store.setMeta('ceph_fsid', identity.clusterFsid);
-  store.setMeta('whoami', String(identity.whoami));
-  store.setMeta('ready', 'ready');
-  await store.umount();
 }
 
 export type OsdState = 'initializing' | 'preboot' | 'booting' | 'active' | 'stopping';

@@ -71,4 +71,11 @@ export class FileLogger implements Logger {
       // A full log disk must not stop the daemon; the lines are lost.
     }
   }
+
+  /** Ends it: what is logged later is lost. */
+  close(): void {
+    this.flush();
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
 }

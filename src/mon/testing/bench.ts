@@ -16,7 +16,8 @@ import {
   utimeFromMs,
   utimeZero,
 } from '../../types/index.ts';
-import { Monitor, mkfs } from '../monitor.ts';
+import { mkfs } from '../mkfs.ts';
+import { Monitor } from '../monitor.ts';
 import { FakeConnection, ManualClock } from './fakes.ts';
 
 /** A network on which listening succeeds and nobody ever connects. */

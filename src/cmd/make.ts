@@ -1,0 +1,40 @@
+import { rmSync } from 'node:fs';
+import { ErrnoError } from '../base/index.ts';
+import { installNativeCrc32c } from '../runtime/index.ts';
+import { writeKeyrings, writeMonMap } from './bootstrap.ts';
+import { type DaemonContext, type DaemonKind, makeDaemon } from './daemon.ts';
+import { type ClusterDir, type ClusterPlan, daemonNames } from './layout.ts';
+import { monKind } from './mon.ts';
+import { osdKind } from './osd.ts';
+
+/**
+ * Makes the keys, the first monitor map and every daemon's store, in a laid out directory. `around`: what a daemon of that name is given in
+ * place of the system's. EIO names those that could not be made, each with its reason.
+ */
+export async function makeDaemons(
+  dir: ClusterDir,
+  plan: ClusterPlan,
+  around: (name: string) => Partial<DaemonContext> = () => ({}),
+): Promise<void> {
+  installNativeCrc32c();
+  writeKeyrings(dir, plan);
+  writeMonMap(dir, plan);
+  const bootstrap = dir.file('bootstrap.keyring');
+  const failures: string[] = [];
+  const make = async (kind: DaemonKind, name: string, flags: readonly string[]): Promise<void> => {
+    try {
+      const id = name.slice(name.indexOf('.') + 1);
+      await makeDaemon(kind, ['--conf', dir.conf, '--id', id, ...flags], around(name));
+    } catch (error) {
+      failures.push(`${name} could not be made: ${(error as Error).message}; its log is ${dir.log(name)}`);
+    }
+  };
+  await Promise.all(
+    daemonNames(plan).map(async (name) => {
+      if (name.startsWith('mon.')) await make(monKind, name, ['--monmap', dir.file('monmap'), '--keyring', bootstrap]);
+      else if (name.startsWith('osd.')) await make(osdKind, name, []);
+    }),
+  );
+  if (failures.length > 0) throw new ErrnoError('EIO', failures.join('\n'));
+  rmSync(bootstrap, { force: true });
+}
