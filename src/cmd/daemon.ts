@@ -86,11 +86,12 @@ function splitOptionFlags(argv: readonly string[], known: FlagSpec): { own: stri
   return { own, options };
 }
 
-/** Reads the configuration a program of this type and id runs with: file, CEPH_ARGS-like flags, environment. */
+/** Reads the configuration a program of this type and id runs with: file, CEPH_ARGS-like flags, environment (`env`). */
 export function loadConfig(
   type: DaemonContext['type'],
   argv: readonly string[],
   extraFlags: FlagSpec,
+  env: Readonly<Record<string, string | undefined>> = process.env,
 ): {
   config: Config;
   conf: ConfFile;
@@ -115,18 +116,18 @@ export function loadConfig(
     pid: process.pid,
     daemon: type !== 'client',
   });
-  const path = typeof flags.conf === 'string' ? flags.conf : (process.env.CEPH_CONF ?? '/etc/ceph/ceph.conf');
+  const path = typeof flags.conf === 'string' ? flags.conf : (env.CEPH_CONF ?? '/etc/ceph/ceph.conf');
   let text = '';
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if (flags.conf !== undefined || process.env.CEPH_CONF !== undefined) {
+    if (flags.conf !== undefined || env.CEPH_CONF !== undefined) {
       throw new Error(`cannot read the configuration ${path}: ${(error as Error).message}`);
     }
   }
   const conf = parseConf(text, path);
   config.replaceLayer('file', confFor(conf, type, id));
-  if (process.env.CEPH_KEYRING !== undefined) config.set('env', 'keyring', process.env.CEPH_KEYRING);
+  if (env.CEPH_KEYRING !== undefined) config.set('env', 'keyring', env.CEPH_KEYRING);
   if (typeof flags.keyring === 'string') options.set('keyring', flags.keyring);
   for (const [option, value] of options) config.set('cmdline', option, value);
   return { config, conf, id, flags, positionals };
@@ -148,7 +149,8 @@ export async function makeDaemon(
   around: Partial<DaemonContext> = {},
 ): Promise<void> {
   const { type } = kind;
-  const { config, conf, id, flags } = loadConfig(type, args, kind.flags);
+  // The environment is the caller's, not the daemon's.
+  const { config, conf, id, flags } = loadConfig(type, args, kind.flags, {});
   const logger = openLog(config, false);
   try {
     await new Promise<void>((resolve, reject) => {

@@ -13,7 +13,8 @@ import {
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ErrnoError } from '../base/index.ts';
-import { osDisk } from '../runtime/index.ts';
+import { normalizeOptionName, optionSpecs, parseOptionValue } from '../config/index.ts';
+import { osDisk, tcpNetwork } from '../runtime/index.ts';
 
 /**
  * Version of the directory's layout. 1: ceph.conf, cluster.json, ceph.client.admin.keyring, mon.ID, osd.N, mgr.ID, log, run.
@@ -23,6 +24,9 @@ export const LAYOUT_VERSION = 1;
 /** There while a cluster is being made: everything of its daemons may then be removed. */
 export const UNFINISHED = 'unfinished';
 export const DAEMON_FOLDER = /^(mon|osd|mgr)\.\w+$/;
+
+/** An option of ceph.conf. */
+export type Setting = readonly [section: string, option: string, value: string];
 
 /** What `up` was asked for when the cluster was made; kept in DIR/cluster.json. */
 export interface ClusterPlan {
@@ -36,7 +40,7 @@ export interface ClusterPlan {
   /** Bytes of each OSD's store. */
   readonly osdSize: number;
   /** `section`, `option`, `value` of --set. */
-  readonly settings: readonly (readonly [section: string, option: string, value: string])[];
+  readonly settings: readonly Setting[];
 }
 
 /** Paths in a cluster's directory. */
@@ -108,6 +112,39 @@ export function isSepiola(pid: number): boolean {
   } catch {
     return true; // No /proc here: trust the signal.
   }
+}
+
+/** An option for ceph.conf, its name as Ceph spells it. ENOENT, EINVAL, with `said` to tell where it stood. */
+export function checkSetting(section: string, option: string, value: string, said: string): Setting {
+  const name = normalizeOptionName(option);
+  const spec = optionSpecs().get(name);
+  if (spec === undefined) throw new ErrnoError('ENOENT', `${said}: there is no option ${name}`);
+  parseOptionValue(spec, value);
+  return [section, name, value];
+}
+
+/** Whether nobody listens on a port of 127.0.0.1. */
+export async function portIsFree(port: number): Promise<boolean> {
+  try {
+    (await tcpNetwork.listen({ host: '127.0.0.1', port }, (socket) => socket.destroy())).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether somebody listens there: asked by dialling, which unlike {@link portIsFree} never takes the port from one that is about to. */
+export function portAnswers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    tcpNetwork.connect(
+      { host: '127.0.0.1', port },
+      (socket) => {
+        socket.destroy();
+        resolve(true);
+      },
+      () => resolve(false),
+    );
+  });
 }
 
 export function newPlan(options: Omit<ClusterPlan, 'layout' | 'fsid'>): ClusterPlan {

@@ -9,23 +9,26 @@ import {
   readFileSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ErrnoError } from '../base/index.ts';
-import { normalizeOptionName, optionSpecs, parseOptionValue } from '../config/index.ts';
+import { optionSpecs, parseOptionValue } from '../config/index.ts';
 import { AdminClient } from './admin.ts';
 import { claimDirectory } from './claim.ts';
 import {
   ClusterDir,
   type ClusterPlan,
+  checkSetting,
   DAEMON_FOLDER,
   daemonNames,
   editConf,
   makeLayout,
   monAddresses,
   newPlan,
+  portAnswers,
+  portIsFree,
+  type Setting,
   sealLayout,
   UNFINISHED,
 } from './layout.ts';
@@ -68,23 +71,11 @@ function parseCount(flag: string, text: string | undefined, dflt: number, max: n
   return Number(text);
 }
 
-function parseSetting(text: string): readonly [string, string, string] {
+function parseSetting(text: string): Setting {
   const match = /^([^:=]+):([^=]+)=(.*)$/s.exec(text);
   if (match === null)
     throw new ErrnoError('EINVAL', `--set ${text}: expected SECTION:OPTION=VALUE, such as osd:osd_max_backfills=3`);
-  const name = normalizeOptionName(match[2]!);
-  const spec = optionSpecs().get(name);
-  if (spec === undefined) throw new ErrnoError('ENOENT', `--set ${text}: there is no option ${name}`);
-  parseOptionValue(spec, match[3]!);
-  return [match[1]!, name, match[3]!];
-}
-
-function portIsFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen({ host: '127.0.0.1', port }, () => probe.close(() => resolve(true)));
-  });
+  return checkSetting(match[1]!, match[2]!, match[3]!, `--set ${text}`);
 }
 
 /** Node's flags for a daemon: young generations kept small, since memory is a figure users look at. */
@@ -193,7 +184,7 @@ async function waitReady(
       }
       try {
         // Dialled only once somebody listens: a connection that is refused waits longer than this loop before it tries again.
-        if (client === undefined && (await portIsFree(plan.port))) {
+        if (client === undefined && !(await portAnswers(plan.port))) {
           await sleep(READY_POLL_MS);
           continue;
         }

@@ -6,3 +6,4 @@ export { systemEntropy } from './entropy.ts';
 export { describeFailure, openLmdb } from './kv.ts';
 export { FileLogger, logStamp } from './log.ts';
 export { tcpNetwork } from './network.ts';
+export { Scope } from './scope.ts';

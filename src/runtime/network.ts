@@ -25,6 +25,9 @@ interface ReadPlace {
   callback(length: number, buffer: Uint8Array): boolean;
 }
 
+/** What is open of a network, so that its owner can end it all. */
+export type OpenEnds = Set<Listener | Socket>;
+
 class TcpSocket implements Socket {
   handler: SocketHandler | undefined;
   readonly local: Endpoint;
@@ -33,8 +36,9 @@ class TcpSocket implements Socket {
   #error: Error | undefined;
 
   /** `reads` is what `socket` was made with; without, its stream of chunks is read. */
-  constructor(socket: NetSocket, reads: SocketReads | undefined) {
+  constructor(socket: NetSocket, reads: SocketReads | undefined, open?: OpenEnds) {
     this.#socket = socket;
+    open?.add(this);
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     if (reads !== undefined) reads.owner = this;
@@ -48,6 +52,7 @@ class TcpSocket implements Socket {
     socket.on('close', () => {
       const handler = this.handler;
       this.handler = undefined;
+      open?.delete(this);
       handler?.closed(this.#error);
     });
   }
@@ -157,64 +162,75 @@ function makeSocket(reads: SocketReads, handle?: unknown): NetSocket {
 }
 
 /** TCP of the operating system. */
-export const tcpNetwork: Network = {
-  listen(at, onSocket) {
-    return new Promise<Listener>((resolve, reject) => {
-      const server = createServer({ pauseOnConnect: true }, (accepted) => {
-        // The peer may be gone already; its address then is too.
-        if (accepted.remoteAddress === undefined) {
-          accepted.destroy();
-          return;
-        }
-        const inner = accepted as unknown as { _handle: unknown };
-        const handle = inner._handle;
-        if (typeof handle !== 'object' || handle === null) {
-          // A node:net that keeps its handle elsewhere: the ordinary way, with a copy more for what is large.
-          onSocket(new TcpSocket(accepted, undefined));
-          accepted.resume();
-          return;
-        }
-        inner._handle = null;
-        accepted.destroy();
-        const reads = new SocketReads();
-        const socket = makeSocket(reads, handle);
-        onSocket(new TcpSocket(socket, reads));
-      });
-      server.once('error', reject);
-      server.listen({ host: at.host, port: at.port, backlog: 512 }, () => {
-        server.off('error', reject);
-        // After listen an error means one failed accept (EMFILE and the like); the listener goes on.
-        server.on('error', () => {});
-        const bound = server.address();
-        invariant(bound !== null && typeof bound === 'object', 'a TCP listener has an address');
-        resolve({ endpoint: { host: bound.address, port: bound.port }, close: () => server.close() });
-      });
-    });
-  },
+export const tcpNetwork: Network = makeTcpNetwork();
 
-  connect(to, onConnected, onFailed) {
-    let settled = false;
-    const reads = new SocketReads();
-    const socket = makeSocket(reads);
-    socket.connect({ host: to.host, port: to.port });
-    const failed = (error: Error): void => {
-      if (settled) return;
-      settled = true;
-      onFailed(error);
-    };
-    socket.once('error', failed);
-    socket.once('connect', () => {
-      if (settled) return;
-      settled = true;
-      socket.off('error', failed);
-      onConnected(new TcpSocket(socket, reads));
-    });
-    return {
-      cancel() {
+/** TCP of the operating system; what is open of it stands in `open`. */
+export function makeTcpNetwork(open?: OpenEnds): Network {
+  return {
+    listen(at, onSocket) {
+      return new Promise<Listener>((resolve, reject) => {
+        const server = createServer({ pauseOnConnect: true }, (accepted) => {
+          // The peer may be gone already; its address then is too.
+          if (accepted.remoteAddress === undefined) {
+            accepted.destroy();
+            return;
+          }
+          const inner = accepted as unknown as { _handle: unknown };
+          const handle = inner._handle;
+          if (typeof handle !== 'object' || handle === null) {
+            // A node:net that keeps its handle elsewhere: the ordinary way, with a copy more for what is large.
+            onSocket(new TcpSocket(accepted, undefined, open));
+            accepted.resume();
+            return;
+          }
+          inner._handle = null;
+          accepted.destroy();
+          const reads = new SocketReads();
+          const socket = makeSocket(reads, handle);
+          onSocket(new TcpSocket(socket, reads, open));
+        });
+        server.once('error', reject);
+        server.listen({ host: at.host, port: at.port, backlog: 512 }, () => {
+          server.off('error', reject);
+          // After listen an error means one failed accept (EMFILE and the like); the listener goes on.
+          server.on('error', () => {});
+          const bound = server.address();
+          invariant(bound !== null && typeof bound === 'object', 'a TCP listener has an address');
+          const listener: Listener = {
+            endpoint: { host: bound.address, port: bound.port },
+            close: () => server.close(),
+          };
+          open?.add(listener);
+          server.once('close', () => open?.delete(listener));
+          resolve(listener);
+        });
+      });
+    },
+
+    connect(to, onConnected, onFailed) {
+      let settled = false;
+      const reads = new SocketReads();
+      const socket = makeSocket(reads);
+      socket.connect({ host: to.host, port: to.port });
+      const failed = (error: Error): void => {
         if (settled) return;
         settled = true;
-        socket.destroy();
-      },
-    };
-  },
-};
+        onFailed(error);
+      };
+      socket.once('error', failed);
+      socket.once('connect', () => {
+        if (settled) return;
+        settled = true;
+        socket.off('error', failed);
+        onConnected(new TcpSocket(socket, reads, open));
+      });
+      return {
+        cancel() {
+          if (settled) return;
+          settled = true;
+          socket.destroy();
+        },
+      };
+    },
+  };
+}
