@@ -24,3 +24,8 @@ export function objectKey(oid: Hobject): string {
 export function cloneKey(head: string, snap: number): string {
   return `\0\0${snap},${head}`;
 }
+
+/** Neither head nor snapdir. */
+export function isClone(oid: Hobject): boolean {
+  return oid.snap < CEPH_NOSNAP;
+}

@@ -1,5 +1,5 @@
 /** A few OSDs' worth of one PG in one process, for tests: real PGs on memory stores, messages in a queue, time by hand. */
-import { type Clock, silentLogger, type TimerHandle } from '../base/index.ts';
+import { type Clock, SeededEntropy, silentLogger, type TimerHandle } from '../base/index.ts';
 import { Writer } from '../encoding/index.ts';
 import { messageTypeNumber } from '../messages/index.ts';
 import type { Connection, ReceivedMessage, WireMessage } from '../msgr/index.ts';
@@ -128,6 +128,7 @@ export class TestOsd {
       whoami: id,
       clock: cluster.clock,
       logger: silentLogger,
+      entropy: new SeededEntropy(1),
       store: this.store,
       limits: LIMITS,
       counters: newCounters(),

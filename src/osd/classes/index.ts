@@ -5,16 +5,16 @@
 import { errno } from '../../base/index.ts';
 import { DecodeError } from '../../encoding/index.ts';
 import type { OpContext } from '../ops/context.ts';
+import { helloClass } from './hello.ts';
 import { lockClass } from './lock.ts';
+import { logClass } from './log.ts';
+import type { ClassAnswer, ClassMethod, ClassMethods } from './method.ts';
+import { numopsClass } from './numops.ts';
+import { refcountClass } from './refcount.ts';
+import { timeindexClass } from './timeindex.ts';
+import { versionClass } from './version.ts';
 
-/** A method: reads and changes the object through the context; returns its answer, or a negative errno. */
-export interface ClassMethod {
-  readonly read: boolean;
-  readonly write: boolean;
-  run(ctx: OpContext, input: Uint8Array): Uint8Array | number;
-}
-
-export type ClassMethods = Readonly<Record<string, ClassMethod>>;
+export type { ClassAnswer, ClassMethod, ClassMethods } from './method.ts';
 
 /** What osd_class_load_list is where nobody set it. */
 const LOAD_LIST =
@@ -43,12 +43,12 @@ export class ClassRegistry {
     return [...this.#classes.keys()].sort();
   }
 
-  call(ctx: OpContext, cls: string, method: string, input: Uint8Array): Uint8Array | number {
+  call(ctx: OpContext, cls: string, method: string, input: Uint8Array): ClassAnswer {
     const m = this.find(cls, method);
     if (typeof m === 'number') return m;
     const { reads, writes } = ctx;
     if (m.write) ctx.userModify = true;
-    let answer: Uint8Array | number;
+    let answer: ClassAnswer;
     try {
       answer = m.run(ctx, input);
     } catch (error) {
@@ -62,6 +62,12 @@ export class ClassRegistry {
 
 export function defaultClasses(loadList?: string): ClassRegistry {
   const registry = new ClassRegistry(loadList);
+  registry.register('hello', helloClass);
   registry.register('lock', lockClass);
+  registry.register('log', logClass);
+  registry.register('numops', numopsClass);
+  registry.register('refcount', refcountClass);
+  registry.register('timeindex', timeindexClass);
+  registry.register('version', versionClass);
   return registry;
 }

@@ -18,7 +18,7 @@ import {
 import { attrOf, userAttrs } from '../ops/attr-ops.ts';
 import type { OpContext } from '../ops/context.ts';
 import { deleteObject } from '../ops/write-ops.ts';
-import type { ClassMethod, ClassMethods } from './index.ts';
+import type { ClassMethod, ClassMethods } from './method.ts';
 
 const PREFIX = 'lock.';
 const EMPTY = new Uint8Array(0);
@@ -128,7 +128,7 @@ function writeLock(ctx: OpContext, name: string, lock: Lock): number {
 }
 
 /** Who sent the request. Its address is kept without a protocol, as old clients know it. */
-function origin(ctx: OpContext): { who: EntityName; addr: EntityAddr } {
+export function origin(ctx: OpContext): { who: EntityName; addr: EntityAddr } {
   const peer = ctx.op.message.connection.peerAddrs.addrs[0] ?? EntityAddr.none;
   const { nonce, family, port, ip, flowinfo, scopeId } = peer;
   return {

@@ -1,3 +1,4 @@
+import type { Entropy } from '../../base/index.ts';
 import type { ObjectStore, Transaction } from '../../store/index.ts';
 import {
   type EntityName,
@@ -7,6 +8,7 @@ import {
   type Hobject,
   type Utime,
 } from '../../types/index.ts';
+import type { ClassAnswer } from '../classes/method.ts';
 import type { Watch } from '../watch.ts';
 import type { ClientOp } from './client-op.ts';
 import { type ObjectInfo, oiFlag, type Reqid } from './object-info.ts';
@@ -121,9 +123,21 @@ export interface ExecHost {
   /** The context that holds the state at `snap`; a negative errno where there is none, or it must be waited for (EAGAIN). */
   contextAt(head: ObjectContext, snap: number): ObjectContext | number;
   /** Runs a class method. */
-  call(ctx: OpContext, cls: string, method: string, input: Uint8Array): number | Uint8Array;
+  call(ctx: OpContext, cls: string, method: string, input: Uint8Array): ClassAnswer;
+  readonly entropy: Entropy;
+  /** User version of the newest change in the PG. */
+  readonly lastUserVersion: number;
+  /** Requests in the log that changed an object, newest first, so many at most. */
+  requestsOn(key: string, max: number): PastRequest[];
   /** A read found bad bytes: answer -EIO, after telling whoever repairs. */
   corrupt(error: unknown, oid: Hobject): number;
+}
+
+/** A request that the log knows. */
+export interface PastRequest {
+  readonly reqid: Reqid;
+  readonly userVersion: number;
+  readonly returnCode: number;
 }
 
 /** A watch to connect once the operation is done. */
@@ -185,6 +199,10 @@ export class OpContext {
   effects: Effects | undefined = undefined;
   reads = 0;
   writes = 0;
+  /** Operations done, those included that class methods did. */
+  subOps = 0;
+  /** The object is to count as unchanged since its copy in another tier was made. */
+  undirty = false;
   bytesRead = 0;
   bytesWritten = 0;
 

@@ -8,6 +8,8 @@ import { compareXattr, getXattr, getXattrs, removeXattr, setXattr } from './attr
 import { callNames } from './client-op.ts';
 import { opCode, subOpFlag } from './codes.ts';
 import type { OpContext } from './context.ts';
+import { copyGet } from './copy-ops.ts';
+import { oiFlag } from './object-info.ts';
 import {
   omapClear,
   omapCompare,
@@ -31,7 +33,7 @@ import {
   sparseRead,
   stat,
 } from './read-ops.ts';
-import type { SubOp } from './sub-op.ts';
+import { SubOp } from './sub-op.ts';
 import { notify, notifyAck, watch } from './watch-ops.ts';
 import {
   append,
@@ -82,6 +84,7 @@ export function executeOps(ctx: OpContext, ops: readonly SubOp[]): number {
   for (const sub of ops) {
     result = executeOne(ctx, sub);
     sub.rval = result;
+    ctx.subOps++;
     if (result < 0) {
       if ((sub.flags & subOpFlag.FAILOK) !== 0 && result !== -errno.EAGAIN) result = 0;
       else break;
@@ -198,8 +201,28 @@ function dispatch(ctx: OpContext, sub: SubOp): number {
     case opCode.ISDIRTY:
       ctx.reads++;
       ctx.delta.rd++;
-      sub.out(Uint8Array.of(ctx.oi.flags & 4 ? 1 : 0));
+      sub.out(Uint8Array.of(ctx.oi.test(oiFlag.DIRTY) ? 1 : 0));
       return 0;
+    case opCode.UNDIRTY:
+      ctx.writes++;
+      if (ctx.oi.test(oiFlag.DIRTY)) {
+        ctx.undirty = true;
+        ctx.modify = true;
+        ctx.delta.wr++;
+      }
+      return 0;
+    case opCode.COPY_GET:
+      return copyGet(ctx, sub);
+    case opCode.TMAPGET: {
+      const whole = SubOp.extent(opCode.SYNC_READ, 0, 0);
+      const result = read(ctx, whole);
+      sub.outdata = whole.outdata;
+      return result;
+    }
+    case opCode.UNSET_MANIFEST:
+      ctx.writes++;
+      // No object here has a manifest.
+      return ctx.exists ? -errno.EOPNOTSUPP : -errno.ENOENT;
     case opCode.CACHE_PIN:
     case opCode.CACHE_UNPIN:
     case opCode.CACHE_FLUSH:
@@ -226,7 +249,8 @@ function call(ctx: OpContext, sub: SubOp): number {
   const input = sub.indata.subarray(names.inputAt, names.inputAt + length);
   const answer = ctx.host.call(ctx, names.cls, names.method, input);
   if (typeof answer === 'number') return answer;
-  if (answer.length > 0) sub.out(answer);
-  sub.length = answer.length;
-  return 0;
+  const data = answer instanceof Uint8Array ? answer : answer.data;
+  if (data.length > 0) sub.out(data);
+  sub.length = data.length;
+  return answer instanceof Uint8Array ? 0 : answer.result;
 }

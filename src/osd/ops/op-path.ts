@@ -614,7 +614,10 @@ export class OpPath {
     const was = obc.exists ? obc.oi.flags : 0;
     if (ctx.exists) {
       if ((was & oiFlag.DIRTY) === 0) delta.dirty++;
-      oi.flags |= oiFlag.DIRTY;
+      if (ctx.undirty) {
+        oi.flags &= ~oiFlag.DIRTY;
+        delta.dirty--;
+      } else oi.flags |= oiFlag.DIRTY;
     } else if ((was & oiFlag.DIRTY) !== 0) delta.dirty--;
     const hadOmap = (was & oiFlag.OMAP) !== 0;
     const hasOmap = ctx.exists && oi.test(oiFlag.OMAP);

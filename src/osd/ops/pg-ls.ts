@@ -1,4 +1,5 @@
 /** Listings of a PG's objects: pgls and pgnls, with the cursor that both sides keep. */
+import { Buffer } from 'node:buffer';
 import { errno } from '../../base/index.ts';
 import { Reader, Writer } from '../../encoding/index.ts';
 import type { ObjectStore } from '../../store/index.ts';
@@ -45,8 +46,7 @@ export function runPgOps(host: ListHost, op: ClientOp): number {
         break;
       case opCode.PGNLS_FILTER:
       case opCode.PGLS_FILTER:
-        // Filters are made by object classes; none is here.
-        result = -errno.EINVAL;
+        result = listFiltered(host, op, sub);
         break;
       case opCode.PG_HITSET_LS: {
         const w = new Writer(4);
@@ -89,13 +89,52 @@ function page(host: ListHost, from: Hobject, end: Hobject, limit: number): { obj
   return { objects, next };
 }
 
-function list(host: ListHost, op: ClientOp, sub: SubOp, named: boolean): number {
+/** Only objects with this value of an xattr (in the store's names). */
+interface Filter {
+  readonly xattr: string;
+  readonly value: Uint8Array;
+}
+
+/** Names of filters that compare one xattr: Ceph's own, and the one of its sample class. */
+const XATTR_FILTERS: ReadonlySet<string> = new Set(['plain', 'hello.hello']);
+
+/** Input: strings cname and mname (of no use), the filter's name and parameters, then the cursor. */
+function listFiltered(host: ListHost, op: ClientOp, sub: SubOp): number {
+  let filter: Filter;
+  let rest: Uint8Array;
+  try {
+    const r = new Reader(sub.indata);
+    r.string();
+    r.string();
+    if (!XATTR_FILTERS.has(r.string())) return -errno.EINVAL;
+    filter = { xattr: r.string(), value: r.blob() };
+    rest = sub.indata.subarray(r.offset);
+  } catch {
+    return -errno.EINVAL;
+  }
+  if (op.snapId !== CEPH_NOSNAP) return -errno.EINVAL;
+  return list(host, op, sub, sub.code === opCode.PGNLS_FILTER, filter, rest);
+}
+
+function passes(host: ListHost, oid: Hobject, filter: Filter): boolean {
+  const found = host.store.getAttr(host.coll, new Ghobject(oid, undefined, host.shard), filter.xattr);
+  return found !== undefined && Buffer.compare(found, filter.value) === 0;
+}
+
+function list(
+  host: ListHost,
+  op: ClientOp,
+  sub: SubOp,
+  named: boolean,
+  filter?: Filter,
+  cursorBytes: Uint8Array = sub.indata,
+): number {
   const limit = Math.min(host.listMax, sub.unionU64num(0));
   const start = pgHobjectStart(host.pgid);
   const end = pgHobjectEnd(host.pgid, host.pgNum);
   let cursor: Hobject;
   try {
-    cursor = sub.indata.length === 0 ? hobjectMin : hobject.decode(new Reader(sub.indata));
+    cursor = cursorBytes.length === 0 ? hobjectMin : hobject.decode(new Reader(cursorBytes));
   } catch {
     return -errno.EINVAL;
   }
@@ -115,6 +154,7 @@ function list(host: ListHost, op: ClientOp, sub: SubOp, named: boolean): number 
     for (const oid of got.objects) {
       if (oid.snap !== CEPH_NOSNAP || oid.isTemp || oid.nspace === HIT_SET_NAMESPACE) continue;
       if (op.nspace !== ALL_NAMESPACES && oid.nspace !== op.nspace) continue;
+      if (filter !== undefined && !passes(host, oid, filter)) continue;
       if (entries.length === limit) {
         next = oid;
         finished = false;

@@ -30,9 +30,10 @@ import {
   utimeFromMs,
 } from '../../types/index.ts';
 import { type BackendHost, type InProgress, ReplicatedBackend } from '../backend/replicated.ts';
+import type { ClassAnswer } from '../classes/index.ts';
 import { objectKey } from '../model.ts';
 import type { ClientOp } from '../ops/client-op.ts';
-import type { Effects, ObjectContext, OpContext, StatDelta } from '../ops/context.ts';
+import type { Effects, ObjectContext, OpContext, PastRequest, StatDelta } from '../ops/context.ts';
 import { watchKey } from '../ops/object-info.ts';
 import { type OpHost, OpPath } from '../ops/op-path.ts';
 import { trimClone } from '../ops/own-change.ts';
@@ -650,8 +651,21 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     return this.services.clock.now();
   }
 
-  call(ctx: OpContext, cls: string, method: string, input: Uint8Array): number | Uint8Array {
+  call(ctx: OpContext, cls: string, method: string, input: Uint8Array): ClassAnswer {
     return this.services.classes.call(ctx, cls, method, input);
+  }
+
+  get entropy(): PgServices['entropy'] {
+    return this.services.entropy;
+  }
+
+  requestsOn(key: string, max: number): PastRequest[] {
+    const found: PastRequest[] = [];
+    for (let i = this.log.length - 1; i >= 0 && found.length < max; i--) {
+      const e = this.log.at(i);
+      if (e.key === key && e.hasReqid) found.push(e);
+    }
+    return found;
   }
 
   listObjects(op: ClientOp): void {

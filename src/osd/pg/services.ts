@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '../../base/index.ts';
+import type { Clock, Entropy, Logger } from '../../base/index.ts';
 import type { WireMessage } from '../../msgr/index.ts';
 import type { ObjectStore } from '../../store/index.ts';
 import type { OSDMap, PgId, SpgId } from '../../types/index.ts';
@@ -52,6 +52,7 @@ export interface PgServices {
   readonly whoami: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly entropy: Entropy;
   readonly store: ObjectStore;
   readonly limits: OpLimits;
   readonly counters: OpCounters;
