@@ -29,10 +29,11 @@ import { opCode, opFlag } from './codes.ts';
 import { type ExecHost, ObjectContext, OpContext, type StatDelta } from './context.ts';
 import { executeOps } from './execute.ts';
 import { identityBytes, ObjectInfo, oiFlag, readObjectInfo, writeObjectInfo } from './object-info.ts';
+import { OwnChange } from './own-change.ts';
 import { Ranges } from './ranges.ts';
 import { rangeToFetch } from './read-ops.ts';
 import { encodeReply, type ReplyVersions } from './reply.ts';
-import { type Clone, cloneBytes, readSnapSet, type SnapSet, snapSetBytes, snapSetEmpty } from './snap-set.ts';
+import { type Clone, encodeSnaps, readSnapSet, type SnapSet, snapSetBytes, snapSetEmpty } from './snap-set.ts';
 import { concat } from './sub-op.ts';
 
 const ACKS = opFlag.ACK | opFlag.ONDISK;
@@ -790,37 +791,11 @@ export class OpPath {
     if (obc.oi.watchers?.has(watch) !== true || host.isDegraded(obc.key, obc.oid)) return;
     const watchers = new Map(obc.oi.watchers);
     watchers.delete(watch);
-    const oi = obc.oi.copy();
-    oi.watchers = watchers.size === 0 ? undefined : watchers;
-    const at: Eversion = { epoch: host.mapEpoch, version: host.lastUpdate.version + 1 };
-    const reqid = { type: 4, num: host.whoami, tid: host.nextTid(), inc: 0 };
-    oi.priorVersion = oi.version;
-    oi.version = at;
-    const t = new Transaction();
-    t.setattr(host.coll, obc.gho, '_', this.#infoBytes(oi, obc.identity, true));
-    const entry = new LogEntry(logOp.MODIFY, obc.oid, obc.key, at, obc.oi.version, oi.userVersion, reqid, oi.mtime, 0);
-    const w = this.#writer;
-    w.reset();
-    writeLogEntry(w, entry, obc.oidBytes, NOTHING_CHANGED);
-    const encoded = keep(w.bytes());
-    obc.oi = oi;
-    obc.writesInFlight++;
-    host.lastUpdate = at;
-    const change = new InProgress({
-      tid: host.nextTid(),
-      version: at,
-      op: undefined,
-      obc,
-      cloneObc: undefined,
-      result: 0,
-      keepOut: false,
-      versions: NO_VERSIONS,
-      effects: undefined,
-      started_ms: 0,
-      waitingFor: host.replicas.slice(),
-      lastComplete: host.lastComplete,
+    const change = new OwnChange(host);
+    change.modify(obc, true, undefined, (oi) => {
+      oi.watchers = watchers.size === 0 ? undefined : watchers;
     });
-    host.backend.submit(change, reqid, obc.oidBytes, t, [entry], [encoded]);
+    change.submit(obc, undefined, () => {});
   }
 
   replyError(op: ClientOp, result: number): void {
@@ -882,12 +857,6 @@ export class OpPath {
     again.sort((a, b) => a.received_ms - b.received_ms);
     return again;
   }
-
-  /** Bytes of one operation's answer, in one piece. */
-  static answer(op: ClientOp, i: number): Uint8Array {
-    const out = op.ops[i]!.outdata;
-    return out === undefined ? EMPTY : concat(out);
-  }
 }
 
 const NO_TRANSACTION = new Transaction();
@@ -915,12 +884,3 @@ function holderOf(obc: ObjectContext, ctx: OpContext): { exists: boolean; snapse
   holder.snapset = ctx.exists ? ctx.snapset : snapSetEmpty;
   return holder;
 }
-
-function encodeSnaps(snaps: readonly Snapid[]): Uint8Array {
-  const w = new Writer(4 + 8 * snaps.length);
-  w.u32(snaps.length);
-  for (const s of snaps) w.u64num(s);
-  return w.bytes();
-}
-
-export { cloneBytes };
