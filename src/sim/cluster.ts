@@ -232,19 +232,37 @@ export class SimCluster {
     }
   }
 
-  /** Power off: what was not synced is lost or torn. */
-  crash(name: string): void {
+  /** Power off: what was not synced is lost or torn. `isDark`: its peers are not told by its system either. */
+  crash(name: string, isDark = false): void {
     const machine = this.#machine(name);
     machine.stop = undefined;
     this.stores.delete(name);
     machine.node.crash();
-    this.network.nodeCrashed(machine.node);
+    this.network.nodeCrashed(machine.node, isDark);
   }
 
   /** Power on: the daemon starts on what its disk kept. */
   async restart(name: string): Promise<void> {
-    this.#machine(name).start();
+    const machine = this.#machine(name);
+    machine.start();
+    this.network.nodeStarted(machine.node);
     await this.startDaemon(name);
+  }
+
+  /** Every machine's name. */
+  get names(): readonly string[] {
+    return [...this.#machines.keys()];
+  }
+
+  /** Cuts or mends the wires between one machine and others. */
+  setCut(name: string, others: readonly string[], cut: boolean): void {
+    const { host } = this.#machine(name).node;
+    for (const other of others) if (other !== name) this.network.setCut(host, this.#machine(other).node.host, cut);
+  }
+
+  /** Sets a machine's wall clock wrong by so much. */
+  setSkew(name: string, ms: number): void {
+    this.#machine(name).node.skew_ms = ms;
   }
 
   async #connect(): Promise<void> {

@@ -23,6 +23,9 @@ export const calmNetwork: NetworkFaults = { delayMin_ms: 0.05, delaySpread_ms: 0
 
 /** Bytes a socket takes before `write` says that it is backed up. */
 const WINDOW = 1024 * 1024;
+/** How often a connection attempt that is not answered is repeated, and for how long; Linux gives up after about two minutes. */
+const CONNECT_RETRY_MS = 1000;
+const CONNECT_TIMEOUT_MS = 127_000;
 
 const endpointKey = (e: Endpoint): string => `${e.host}:${e.port}`;
 
@@ -35,6 +38,8 @@ export class SimNetwork {
   readonly #sockets = new Set<SimSocket>();
   /** Pairs of hosts that cannot reach one another: `a|b`, both ways. */
   readonly #cut = new Set<string>();
+  /** Hosts without power. */
+  readonly #dark = new Set<string>();
   #nextPort = 40000;
 
   constructor(world: SimWorld, faults: NetworkFaults = calmNetwork) {
@@ -65,33 +70,34 @@ export class SimNetwork {
       },
       connect: (to, onConnected, onFailed) => {
         let cancelled = false;
-        this.#world.schedule(
-          this.delay(),
-          () => {
-            if (cancelled) return;
-            const target = this.#listeners.get(endpointKey(to));
-            if (
-              target === undefined ||
-              !target.node.alive ||
-              target.node.life !== target.life ||
-              this.isCut(node.host, to.host)
-            ) {
-              onFailed(Object.assign(new Error(`connect ECONNREFUSED ${endpointKey(to)}`), { code: 'ECONNREFUSED' }));
+        const started_ms = this.#world.now_ms;
+        const attempt = (): void => {
+          if (cancelled) return;
+          if (this.isCut(node.host, to.host) || this.#dark.has(to.host)) {
+            if (this.#world.now_ms - started_ms < CONNECT_TIMEOUT_MS) {
+              this.#world.schedule(CONNECT_RETRY_MS, attempt, node);
               return;
             }
-            const from = { host: node.host, port: this.#nextPort++ };
-            const near = new SimSocket(this, this.#world, node, from, to);
-            const far = new SimSocket(this, this.#world, target.node, to, from);
-            near.peer = far;
-            far.peer = near;
-            this.#sockets.add(near);
-            this.#sockets.add(far);
-            // Each end learns of it in an event of its own node.
-            this.#world.schedule(0, () => target.onSocket(far), target.node);
-            onConnected(near);
-          },
-          node,
-        );
+            onFailed(Object.assign(new Error(`connect ETIMEDOUT ${endpointKey(to)}`), { code: 'ETIMEDOUT' }));
+            return;
+          }
+          const target = this.#listeners.get(endpointKey(to));
+          if (target === undefined || !target.node.alive || target.node.life !== target.life) {
+            onFailed(Object.assign(new Error(`connect ECONNREFUSED ${endpointKey(to)}`), { code: 'ECONNREFUSED' }));
+            return;
+          }
+          const from = { host: node.host, port: this.#nextPort++ };
+          const near = new SimSocket(this, this.#world, node, from, to);
+          const far = new SimSocket(this, this.#world, target.node, to, from);
+          near.peer = far;
+          far.peer = near;
+          this.#sockets.add(near);
+          this.#sockets.add(far);
+          // Each end learns of it in an event of its own node.
+          this.#world.schedule(0, () => target.onSocket(far), target.node);
+          onConnected(near);
+        };
+        this.#world.schedule(this.delay(), attempt, node);
         return {
           cancel: () => {
             cancelled = true;
@@ -118,16 +124,37 @@ export class SimNetwork {
     return this.#cut.has(a < b ? `${a}|${b}` : `${b}|${a}`);
   }
 
-  /** Cuts or mends the wire between two hosts. What is under way on a cut wire is lost with its connection. */
+  /**
+   * Cuts or mends the wire between two hosts. Nobody is told: what is sent meanwhile is sent again by the systems and arrives once the wire is mended, if its
+   * connection is still there.
+   */
   setCut(a: string, b: string, cut: boolean): void {
     const key = a < b ? `${a}|${b}` : `${b}|${a}`;
     if (cut) this.#cut.add(key);
-    else this.#cut.delete(key);
+    else {
+      this.#cut.delete(key);
+      this.#resend();
+    }
   }
 
-  /** The other ends of a crashed node's connections learn of it. */
-  nodeCrashed(node: SimNode): void {
+  /** Whether anything sent from one host to another arrives now. */
+  isReachable(from: string, to: string): boolean {
+    return !this.isCut(from, to) && !this.#dark.has(to);
+  }
+
+  /** A node stopped. Its system tells the other ends of its connections; or it went dark with the node, and they hear nothing at all. */
+  nodeCrashed(node: SimNode, isDark: boolean): void {
+    if (isDark) this.#dark.add(node.host);
     for (const socket of [...this.#sockets]) if (socket.node === node) socket.vanish();
+  }
+
+  /** The node's system is there again, and knows nothing of earlier connections. */
+  nodeStarted(node: SimNode): void {
+    if (this.#dark.delete(node.host)) this.#resend();
+  }
+
+  #resend(): void {
+    for (const socket of [...this.#sockets]) socket.resend();
   }
 
   forget(socket: SimSocket): void {
@@ -148,6 +175,8 @@ class SimSocket implements Socket {
   #paused = false;
   #held: Uint8Array[] = [];
   #ended = false;
+  /** Sent while the other host could not be reached. */
+  #unanswered: Uint8Array[] = [];
   pendingBytes = 0;
   #backedUp = false;
   /** No chunk overtakes another: the time the last one arrives. */
@@ -174,6 +203,11 @@ class SimSocket implements Socket {
 
   get lives(): boolean {
     return this.#open && this.node.alive && this.node.life === this.#life;
+  }
+
+  /** What was written has been copied, as a system does that has room. */
+  isFlushed(): boolean {
+    return true;
   }
 
   write(buffers: readonly Uint8Array[]): boolean {
@@ -203,22 +237,43 @@ class SimSocket implements Socket {
   #transmit(chunk: Uint8Array): void {
     const { peer } = this;
     if (peer === undefined) return;
-    this.#world.schedule(this.#arrival(), () => {
-      this.pendingBytes -= chunk.length;
-      if (this.#backedUp && this.pendingBytes < WINDOW / 2 && this.lives) {
-        this.#backedUp = false;
-        this.#world.schedule(0, () => this.handler?.drain(), this.node);
-      }
-      if (!peer.lives) return;
-      if (this.#network.isCut(this.local.host, this.remote.host) || this.#network.chance(this.#network.faults.reset)) {
-        this.#world.trace(`${this.node.name} -> ${peer.node.name} reset`);
-        peer.#drop(new Error('read ECONNRESET'));
-        this.#drop(new Error('read ECONNRESET'));
-        return;
-      }
-      this.#world.trace(`${this.node.name} -> ${peer.node.name} ${chunk.length}`);
-      peer.#receive(chunk);
-    });
+    this.#world.schedule(this.#arrival(), () => this.#arrive(peer, chunk));
+  }
+
+  #arrive(peer: SimSocket, chunk: Uint8Array): void {
+    if (!this.#open) return;
+    if (this.#unanswered.length > 0 || !this.#network.isReachable(this.local.host, this.remote.host)) {
+      this.#unanswered.push(chunk);
+      return;
+    }
+    this.pendingBytes -= chunk.length;
+    if (this.#backedUp && this.pendingBytes < WINDOW / 2 && this.lives) {
+      this.#backedUp = false;
+      this.#world.schedule(0, () => this.handler?.drain(), this.node);
+    }
+    if (!peer.lives) {
+      // The other system knows of no such connection.
+      this.#drop(new Error('read ECONNRESET'));
+      return;
+    }
+    if (this.#network.chance(this.#network.faults.reset)) {
+      this.#world.trace(`${this.node.name} -> ${peer.node.name} reset`);
+      peer.#drop(new Error('read ECONNRESET'));
+      this.#drop(new Error('read ECONNRESET'));
+      return;
+    }
+    this.#world.trace(`${this.node.name} -> ${peer.node.name} ${chunk.length}`);
+    peer.#receive(chunk);
+  }
+
+  /** Tries again what was not answered, in its order. */
+  resend(): void {
+    const { peer } = this;
+    if (this.#unanswered.length === 0 || peer === undefined) return;
+    if (!this.#network.isReachable(this.local.host, this.remote.host)) return;
+    const chunks = this.#unanswered;
+    this.#unanswered = [];
+    for (const chunk of chunks) this.#world.schedule(this.#arrival(), () => this.#arrive(peer, chunk));
   }
 
   #receive(chunk: Uint8Array): void {
@@ -251,7 +306,7 @@ class SimSocket implements Socket {
     this.#ended = true;
     const { peer } = this;
     this.#world.schedule(this.#arrival(), () => {
-      if (peer?.lives === true) peer.#drop(undefined);
+      if (peer?.lives === true && this.#network.isReachable(this.local.host, this.remote.host)) peer.#drop(undefined);
       this.#drop(undefined);
     });
   }
@@ -268,7 +323,14 @@ class SimSocket implements Socket {
     const { peer } = this;
     if (peer === undefined) return;
     this.#world.schedule(this.#network.delay(), () => {
-      if (peer.lives) peer.#drop(new Error('read ECONNRESET'));
+      // Where this end cannot be heard, the other stays open until it sends something.
+      if (
+        peer.lives &&
+        this.#network.isReachable(this.remote.host, this.local.host) &&
+        this.#network.isReachable(this.local.host, this.remote.host)
+      ) {
+        peer.#drop(new Error('read ECONNRESET'));
+      }
     });
   }
 

@@ -45,8 +45,14 @@ interface Scenario {
 
 const someOsd = (cluster: SimCluster): string => `osd.${cluster.world.entropy.u32() % cluster.osds}`;
 
-async function lose(cluster: SimCluster, name: string, away_ms: number): Promise<void> {
-  cluster.crash(name);
+async function cutFor(cluster: SimCluster, name: string, others: readonly string[], ms: number): Promise<void> {
+  cluster.setCut(name, others, true);
+  await cluster.pass(ms);
+  cluster.setCut(name, others, false);
+}
+
+async function lose(cluster: SimCluster, name: string, away_ms: number, isDark = false): Promise<void> {
+  cluster.crash(name, isDark);
   await cluster.pass(away_ms);
   await cluster.restart(name);
 }
@@ -87,6 +93,44 @@ const scenarios = {
       cluster.network.faults.reset = 0.005;
       await cluster.pass(20_000);
       cluster.network.faults.reset = 0;
+    },
+  },
+  /** One OSD goes dark without a word to its peers. */
+  'osd-dark': { disturb: (cluster) => lose(cluster, someOsd(cluster), 15_000, true) },
+  /** The wires between one OSD and the other ones are cut; all of them reach the monitor and the client. */
+  'osd-apart': {
+    async disturb(cluster) {
+      const osd = someOsd(cluster);
+      await cutFor(
+        cluster,
+        osd,
+        cluster.names.filter((n) => n.startsWith('osd.')),
+        25_000,
+      );
+    },
+  },
+  /** One OSD reaches nobody, long enough to be marked down, and comes back as it was. */
+  'osd-alone': { disturb: (cluster) => cutFor(cluster, someOsd(cluster), cluster.names, 40_000) },
+  /** The monitor reaches nobody. */
+  'mon-alone': { disturb: (cluster) => cutFor(cluster, 'mon.a', cluster.names, 20_000) },
+  /** Every wire is slow, and some much slower than others. */
+  'slow-wires': {
+    async disturb(cluster) {
+      const { faults } = cluster.network;
+      const before = { ...faults };
+      Object.assign(faults, { delayMin_ms: 2, delaySpread_ms: 400, split: 0.3 });
+      await cluster.pass(30_000);
+      Object.assign(faults, before);
+    },
+  },
+  /** Wall clocks jump, each its own way, and come back. */
+  'clock-jumps': {
+    async disturb(cluster) {
+      for (let i = 0; i < 6; i++) {
+        for (const name of cluster.names) cluster.setSkew(name, (cluster.world.entropy.u32() % 20_000) - 10_000);
+        await cluster.pass(4000);
+      }
+      for (const name of cluster.names) cluster.setSkew(name, 0);
     },
   },
 } satisfies Record<string, Scenario>;

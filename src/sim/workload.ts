@@ -51,16 +51,18 @@ export class SimWorkload {
     const io = this.#io;
     const below = (n: number): number => entropyBelow(this.#entropy, n);
     const model = this.#models.get(name);
+    /** Now and then so long that it takes the ways of long data: past the log, in memory that is used again, read off the main thread. */
+    const size = (usual: number): number => (below(12) === 0 ? 100_000 + below(600_000) : 1 + below(usual));
     const kind = below(10);
     if (model === undefined || kind === 0) {
-      const data = this.#entropy.bytes(1 + below(20_000));
+      const data = this.#entropy.bytes(size(20_000));
       await io.writeFull(name, data);
       this.#models.set(name, { data, xattrs: model?.xattrs ?? new Map(), omap: model?.omap ?? new Map() });
       return;
     }
     switch (kind) {
       case 1: {
-        const data = this.#entropy.bytes(1 + below(5000));
+        const data = this.#entropy.bytes(size(5000));
         const offset = below(model.data.length + 100);
         await io.write(name, data, offset);
         const grown = new Uint8Array(Math.max(model.data.length, offset + data.length));
@@ -70,7 +72,7 @@ export class SimWorkload {
         break;
       }
       case 2: {
-        const data = this.#entropy.bytes(1 + below(3000));
+        const data = this.#entropy.bytes(size(3000));
         await io.append(name, data);
         const grown = new Uint8Array(model.data.length + data.length);
         grown.set(model.data);
