@@ -4,7 +4,7 @@
  * Whoever knows that the bytes are no longer needed gives their memory back; nobody must. Giving it back moves the memory into a new ArrayBuffer, so
  * that views of the old one which somebody kept by mistake are empty from then on and never show another's bytes.
  */
-export const LARGE_MIN = 128 * 1024;
+export const LARGE_MIN = 32 * 1024;
 /** Memory kept for later, at most. */
 const IDLE_MAX = 64 * 1024 * 1024;
 

@@ -1,8 +1,9 @@
+import { LARGE_MIN } from '../../base/index.ts';
 import type { WireMessage } from '../../msgr/index.ts';
 import type { Eversion } from '../../types/index.ts';
 import { keep, scratch } from '../scratch.ts';
 import type { ClientOp } from './client-op.ts';
-import { opFlag } from './codes.ts';
+import { opCode, opFlag } from './codes.ts';
 import { SUB_OP_LENGTH } from './sub-op.ts';
 
 export const CEPH_MSG_OSD_OPREPLY = 43;
@@ -74,6 +75,7 @@ export function encodeReply(
     }
     sub.encodeReply(bytes, at + i * SUB_OP_LENGTH, out, out > 0 && sub.length === out);
   }
+  const isRead = n === 1 && (ops[0]!.code === opCode.READ || ops[0]!.code === opCode.SYNC_READ);
   w.s32(op.retryAttempt);
   for (let i = 0; i < n; i++) w.s32(ops[i]!.rval);
   w.u64num(versions.replay.version);
@@ -92,6 +94,6 @@ export function encodeReply(
     data,
     dataOffset: dataOffset % 65536,
     // What was read for this answer alone.
-    isDataOwned: op.fetched !== undefined && n === 1,
+    isDataOwned: isRead && data.length > 0 && data[0]!.length >= LARGE_MIN,
   };
 }

@@ -1,4 +1,12 @@
-import { BLOCK_CRCS_MIN, crc32c, invariant, knownBlockCrcs, LARGE_MIN, takeLarge } from '../../base/index.ts';
+import {
+  BLOCK_CRCS_MIN,
+  crc32c,
+  invariant,
+  knownBlockCrcs,
+  LARGE_MIN,
+  rememberBlockCrcs,
+  takeLarge,
+} from '../../base/index.ts';
 import { StoreError } from '../api.ts';
 import { Arena } from '../arena.ts';
 import type { Run } from './allocator.ts';
@@ -338,24 +346,24 @@ export class ObjectData {
     const first = Math.floor(offset / BLOCK_SIZE);
     const last = Math.floor((offset + length - 1) / BLOCK_SIZE);
     const out = readBuffer((last - first + 1) * BLOCK_SIZE);
+    // Checksums of all of it, as far as it was read and verified.
+    let crcs = out.length >= BLOCK_CRCS_MIN ? new Uint32Array(last - first + 1) : undefined;
     for (let logical = first; logical <= last; ) {
       const at = (logical - first) * BLOCK_SIZE;
       const run = this.runAt(o, logical, last);
-      if (run.memory !== undefined) out.set(run.memory, at);
-      else if (run.block === NO_BLOCK) out.fill(0, at, at + run.count * BLOCK_SIZE);
-      else {
-        const index = logical >>> SEGMENT_SHIFT;
-        this.#readBlocks(
-          o,
-          logical,
-          o.segments[index]!,
-          logical & SEGMENT_MASK,
-          run.count,
-          out.subarray(at, at + run.count * BLOCK_SIZE),
-        );
+      if (run.block === NO_BLOCK) {
+        crcs = undefined;
+        if (run.memory !== undefined) out.set(run.memory, at);
+        else out.fill(0, at, at + run.count * BLOCK_SIZE);
+      } else {
+        const s = o.segments[logical >>> SEGMENT_SHIFT]!;
+        const i = logical & SEGMENT_MASK;
+        this.#readBlocks(o, logical, s, i, run.count, out.subarray(at, at + run.count * BLOCK_SIZE));
+        if (crcs !== undefined) for (let k = 0; k < run.count; k++) crcs[logical - first + k] = s.crc(i + k);
       }
       logical += run.count;
     }
+    if (crcs !== undefined) rememberBlockCrcs(out, crcs);
     const skip = offset - first * BLOCK_SIZE;
     return out.subarray(skip, skip + length);
   }
