@@ -258,7 +258,7 @@ export function editConf(text: string, section: string, option: string, value: s
  * Makes the directory's folders and ceph.conf, for a cluster that {@link sealLayout} makes whole. Nothing is left behind where that fails. What an
  * interrupted `up` had made is removed; daemons' data that no interrupted `up` explains is never touched: ENOTEMPTY.
  */
-export function makeLayout(dir: ClusterDir, plan: ClusterPlan): void {
+export function makeLayout(dir: ClusterDir, plan: ClusterPlan, durable = true): void {
   try {
     mkdirSync(dir.path, { recursive: true });
     const left = readdirSync(dir.path).filter((entry) => DAEMON_FOLDER.test(entry));
@@ -270,9 +270,11 @@ export function makeLayout(dir: ClusterDir, plan: ClusterPlan): void {
         `${dir.path} holds data of daemons (${left.slice(0, 3).join(', ')}) and no cluster.json: put that back, or choose another --dir`,
       );
     }
-    writeDurably(
+    writeFile(
       dir.file(UNFINISHED),
       'This cluster is being made. Where nothing does that any more, the next `sepiola up` begins afresh.\n',
+      0o644,
+      durable,
     );
     for (const folder of ['log', 'run', ...daemonNames(plan)])
       mkdirSync(dir.file(folder), { recursive: true, mode: 0o700 });
@@ -280,7 +282,7 @@ export function makeLayout(dir: ClusterDir, plan: ClusterPlan): void {
     if (error instanceof ErrnoError) throw error;
     throw new ErrnoError('EACCES', `cannot write in ${dir.path}: ${(error as Error).message}`);
   }
-  writeDurably(dir.conf, cephConf(dir, plan));
+  writeFile(dir.conf, cephConf(dir, plan), 0o644, durable);
 }
 
 /** Marks the directory as a whole cluster: written last, so that an interrupted `up` starts afresh. */
@@ -289,12 +291,12 @@ export function sealLayout(dir: ClusterDir, plan: ClusterPlan): void {
   rmSync(dir.file(UNFINISHED), { force: true });
 }
 
-/** Writes a file and waits until it is on disk. `mode` is that of a new file. */
-export function writeDurably(path: string, content: string | Uint8Array, mode = 0o644): void {
+/** Writes a file and, where it is to be durable, waits until it is on disk. `mode` is that of a new file. */
+export function writeFile(path: string, content: string | Uint8Array, mode: number, durable: boolean): void {
   const fd = openSync(path, 'w', mode);
   try {
     writeFileSync(fd, content);
-    fsyncSync(fd);
+    if (durable) fsyncSync(fd);
   } finally {
     closeSync(fd);
   }

@@ -9,16 +9,17 @@ import { osdKind } from './osd.ts';
 
 /**
  * Makes the keys, the first monitor map and every daemon's store, in a laid out directory. `around`: what a daemon of that name is given in
- * place of the system's. EIO names those that could not be made, each with its reason.
+ * place of the system's; not `durable`: files that need not outlive a crash. EIO names those that could not be made, each with its reason.
  */
 export async function makeDaemons(
   dir: ClusterDir,
   plan: ClusterPlan,
   around: (name: string) => Partial<DaemonContext> = () => ({}),
+  durable = true,
 ): Promise<void> {
   installNativeCrc32c();
-  writeKeyrings(dir, plan);
-  writeMonMap(dir, plan);
+  writeKeyrings(dir, plan, durable);
+  writeMonMap(dir, plan, durable);
   const bootstrap = dir.file('bootstrap.keyring');
   const failures: string[] = [];
   const make = async (kind: DaemonKind, name: string, flags: readonly string[]): Promise<void> => {

@@ -114,6 +114,8 @@ export class SingleCommitLog implements CommitLog {
     record.append(transaction);
 
     this.#store.commit(record.ops, (error) => {
+      // Durable or not, nobody may look any more: the database is closed.
+      if (this.#stopped) return;
       // A store that cannot write leaves the cluster's state unknown: better no monitor than a wrong one.
       if (error !== null) throw new InvariantError(`monitor store failed to commit: ${error.message}`, { version });
       this.#lastCommitted = version;

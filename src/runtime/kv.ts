@@ -1,17 +1,26 @@
-import { open, type RootDatabase } from 'lmdb';
+import { createRequire } from 'node:module';
+import type * as lmdb from 'lmdb';
 import type { Kv, KvOp, KvOptions } from '../base/index.ts';
+
+/** Loaded by the first database that is opened: clients and clusters in memory have none, and it is a sixth of what they would load. */
+let binding: typeof lmdb | undefined;
+
+function load(): typeof lmdb {
+  binding ??= createRequire(import.meta.url)('lmdb') as typeof lmdb;
+  return binding;
+}
 
 /** LMDB's limit for keys at the 4 KiB page size it is opened with here. */
 const KEY_LENGTH_MAX = 1978;
 
 class Lmdb implements Kv {
   readonly keyLength_max = KEY_LENGTH_MAX;
-  readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #db: lmdb.RootDatabase<Buffer, Buffer>;
   readonly #path: string;
 
   constructor(path: string, options: KvOptions) {
     this.#path = path;
-    this.#db = open<Buffer, Buffer>({
+    this.#db = load().open<Buffer, Buffer>({
       path,
       noSubdir: true,
       keyEncoding: 'binary',
