@@ -332,6 +332,8 @@ class TestFile implements DiskFile {
         }
         at += b.length;
       }
+      // Memory that was given to somebody else meanwhile leaves empty views.
+      if (at !== write.bytes.length) throw new Error('a buffer was taken away while it was being written');
       write.completed = true;
       done(null);
     });
