@@ -19,6 +19,10 @@ const commands: Record<string, Command> = {
     summary: "Ceph's program for pools and objects (rados)",
     run: async (argv) => (await import('./rados/rados.ts')).rados(argv),
   },
+  completion: {
+    summary: 'print a script with which a shell completes command lines',
+    run: async (argv) => (await import('./completion.ts')).completion(argv, Object.keys(commands)),
+  },
   authtool: {
     summary: "Ceph's tool for keyrings (ceph-authtool)",
     run: async (argv) => (await import('./tools/authtool.ts')).authtool(argv),

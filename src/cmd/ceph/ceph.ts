@@ -8,7 +8,7 @@ import { adminSocketCommand } from './admin-socket.ts';
 import { ArgumentError } from './arg-types.ts';
 import { ConfMissing, clientConfig, takeConfigOptions } from './client-config.ts';
 import { runCommand } from './command.ts';
-import { makeRados } from './connect.ts';
+import { logLine, makeRados } from './connect.ts';
 import { daemonperf } from './daemonperf.ts';
 import { completions, formatHelp, heading } from './help.ts';
 import { interactive } from './interactive.ts';
@@ -24,6 +24,8 @@ import { followClusterLog, pingMonitor } from './watch.ts';
 /** The commit of the release that this program stands in for, as its `--version` says it. */
 const VERSION_TEXT = `ceph version ${CEPH_VERSION_SHORT} (618f440892089921c3e944a991122ddc44e60516) ${CEPH_RELEASE_NAME} (stable)\n`;
 const EINVAL = 22;
+const ENOENT = 2;
+const EACCES = 13;
 const NO_BYTES = new Uint8Array(0);
 
 const out = (text: string): void => void process.stdout.write(text);
@@ -127,7 +129,10 @@ function initFailure(code: number, call: string): never {
 
 function makeConfig(options: CephOptions, words: readonly string[]): { config: Config; rest: string[] } {
   const name = options.name ?? `client.${options.id ?? 'admin'}`;
-  if (parseAuthName(name) === undefined) initFailure(EINVAL, 'calling rados_create2');
+  if (parseAuthName(name) === undefined) {
+    err("Error initializing cluster client: Error('rados_initialize failed with error code: -22')\n");
+    throw new Exit(1);
+  }
   let config: Config;
   try {
     config = clientConfig({ conf: options.conf, cluster: options.cluster, name }, true);
@@ -145,7 +150,7 @@ async function connect(config: Config, timeout_s: number | undefined): Promise<R
   const rados = makeRados(config);
   const failed = (code: number): never => {
     err(`[errno ${code}] ${radosErrorText(code, 'connecting to the cluster')}\n`);
-    throw new Exit(code === 13 ? 13 : 1);
+    throw new Exit(code === EACCES ? EACCES : 1);
   };
   if (rados === undefined) return failed(2);
   let timer: NodeJS.Timeout | undefined;
@@ -156,7 +161,10 @@ async function connect(config: Config, timeout_s: number | undefined): Promise<R
     if ((await Promise.race([rados.connect(), late])) !== 'late') return rados;
   } catch (error) {
     rados.shutdown();
-    return failed(errnoOf(error));
+    if (errnoOf(error) !== ENOENT) return failed(errnoOf(error));
+    // A keyring without a key of this name: Ceph's client finds it has no method that the monitor takes.
+    logLine('monclient(hunting): handle_auth_bad_method server allowed_methods [2] but i only support [2]');
+    return failed(EACCES);
   } finally {
     clearTimeout(timer);
   }

@@ -1,8 +1,6 @@
 /** What `ceph --help` says of the program itself, on a terminal of 80 columns. */
 
-export const SHORT_USAGE = `usage: 
- ==============
-usage: ceph [-h] [-c CEPHCONF] [-i INPUT_FILE] [-o OUTPUT_FILE]
+export const SHORT_USAGE = `usage: ceph [-h] [-c CEPHCONF] [-i INPUT_FILE] [-o OUTPUT_FILE]
             [--setuser SETUSER] [--setgroup SETGROUP] [--id CLIENT_ID]
             [--name CLIENT_NAME] [--cluster CLUSTER]
             [--admin-daemon ADMIN_SOCKET] [-s] [-w] [--watch-debug]

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { IoCtx } from '../../client/index.ts';
 import { Reader, Writer } from '../../encoding/index.ts';
+import { readData } from './reads.ts';
 import { ErrnoFailure } from './session.ts';
 
 export const BENCH_PREFIX = 'benchmark_data';
@@ -38,7 +39,7 @@ export function objectsOf({ ops, objectSize, opSize }: BenchRun): number {
 
 /** ENOENT where there is none. */
 export async function readRun(io: IoCtx, name: string): Promise<BenchRun> {
-  const bytes = await io.read(name, 24, 0);
+  const bytes = await readData(io, name, 24, 0);
   if (bytes.length === 0) throw new ErrnoFailure(ENOENT, name);
   const r = new Reader(bytes);
   const objectSize = r.u64num();

@@ -17,6 +17,7 @@ import {
 } from './dump-format.ts';
 import { closeFile, Progress, writeFully } from './files.ts';
 import { listObjects } from './list.ts';
+import { readData, readOmap, readOmapHeader, readXattrs } from './reads.ts';
 import { err, fail, isErrno } from './report.ts';
 import type { Session } from './session.ts';
 
@@ -68,7 +69,7 @@ class Exporter {
     for (let offset = 0; ; offset += READ_SIZE) {
       let data: Uint8Array;
       try {
-        data = await io.read(oid, READ_SIZE, offset);
+        data = await readData(io, oid, READ_SIZE, offset);
       } catch (error) {
         // As Ceph's: what cannot be read is left out.
         if (isErrno(error)) return;
@@ -82,15 +83,15 @@ class Exporter {
 
   async #attributes(oid: string): Promise<void> {
     const { io } = this.#session;
-    const attrs = await told(io.getXattrs(oid), `error getting xattr set ${oid}`);
+    const attrs = await told(readXattrs(io, oid), `error getting xattr set ${oid}`);
     // A PG's export has the attributes of programs with `_` before them.
     const named = new Map([...attrs].map(([name, value]) => [`_${name}`, value]));
     this.#section(sectionType.ATTRS, attrSection, { attrs: named });
-    const header = await told(io.omapGetHeader(oid), `error getting omap header ${oid}`);
+    const header = await told(readOmapHeader(io, oid), `error getting omap header ${oid}`);
     this.#section(sectionType.OMAP_HDR, omapHeaderSection, { header });
     let last = '';
     while (true) {
-      const { values } = await told(io.omapGet(oid, last, OMAP_PAGE), `error getting omap keys ${oid}`);
+      const values = await told(readOmap(io, oid, last, OMAP_PAGE), `error getting omap keys ${oid}`);
       if (values.size === 0) return;
       for (const key of values.keys()) last = key;
       this.#section(sectionType.OMAP, omapSection, { values });

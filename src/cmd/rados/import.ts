@@ -2,7 +2,7 @@
 import { openSync } from 'node:fs';
 import { type IoCtx, WriteOperation } from '../../client/index.ts';
 import { type Codec, DecodeError, decodeFromBytes } from '../../encoding/index.ts';
-import { formatGhobject, type Ghobject } from '../../types/index.ts';
+import { formatGhobject, type Ghobject, POOL_MIN } from '../../types/index.ts';
 import { cppStrerror } from '../ceph/strerror.ts';
 import {
   attrSection,
@@ -21,6 +21,7 @@ import {
   sectionType,
 } from './dump-format.ts';
 import { closeFile, Progress, readFully } from './files.ts';
+import { readStat } from './reads.ts';
 import { err, fail, isErrno, out } from './report.ts';
 import { alignmentOf, ErrnoFailure, type Session } from './session.ts';
 
@@ -67,6 +68,11 @@ class Sections {
     if (length > 0 && !isFooter(this.#read(footerLength))) broken('Bad footer magic');
     return { type, content };
   }
+}
+
+/** An object as Ceph prints it; the pool of those in a pool's export is the least there can be, which a double does not hold. */
+function nameOf(g: Ghobject): string {
+  return formatGhobject(g).replace(String(POOL_MIN), '-9223372036854775808');
 }
 
 interface ImportOptions {
@@ -131,9 +137,9 @@ class Importer {
     }
   }
 
-  #skip(): void {
+  #skip(next: () => { readonly type: number } = () => this.#sections.next()): void {
     while (true) {
-      const { type } = this.#sections.next();
+      const { type } = next();
       if (type >= SECTION_TYPES_END) out('Skipping unknown object section type\n');
       else if (type === sectionType.OBJECT_END) return;
       else if (type < sectionType.DATA || type > sectionType.OMAP) broken(`Can't skip unknown type: ${type}`);
@@ -175,7 +181,7 @@ class Importer {
   async #prepare(oid: string): Promise<{ message: string; isSkipped: boolean }> {
     const { isDry, isKept } = this.#options;
     if (isDry) {
-      const isThere = await this.#io.stat(oid).then(
+      const isThere = await readStat(this.#io, oid).then(
         () => true,
         () => false,
       );
@@ -192,19 +198,29 @@ class Importer {
   async #object(g: Ghobject): Promise<void> {
     const { oid, nspace, key, isHead } = g.hobj;
     if (nspace === '.ceph-internal') {
-      out(`Skipping internal object ${formatGhobject(g)}\n`);
+      out(`Skipping internal object ${nameOf(g)}\n`);
       return this.#skip();
     }
     if (!isHead) {
-      out(`Skipping non-head for ${formatGhobject(g)}\n`);
+      out(`Skipping non-head for ${nameOf(g)}\n`);
       return this.#skip();
     }
     this.#io.nspace = nspace;
     this.#io.locatorKey = key;
     const { message, isSkipped } = await this.#prepare(oid);
-    out(`${message} ${formatGhobject(g)}\n`);
-    if (isSkipped) return this.#skip();
+    out(`${message} ${nameOf(g)}\n`);
+    if (isSkipped) return this.#skip(() => this.#nextOfObject());
     await this.#content(oid);
+  }
+
+  /** The next section; within an object it is said that there is none. */
+  #nextOfObject(): { type: number; content: Uint8Array } {
+    try {
+      return this.#sections.next();
+    } catch (error) {
+      if (isErrno(error)) err(`Error reading section: ${-error.errno}\n`);
+      throw error;
+    }
   }
 
   async #content(oid: string): Promise<void> {
@@ -212,7 +228,7 @@ class Importer {
     const data = new AlignedData(this.#align, (bytes, offset) => this.#step('write', io.write(oid, bytes, offset)));
     const read = <T>(codec: Codec<T>, content: Uint8Array): T => decodeFromBytes(codec, content);
     while (true) {
-      const { type, content } = this.#sections.next();
+      const { type, content } = this.#nextOfObject();
       if (type >= SECTION_TYPES_END) {
         out('Skipping unknown object section type\n');
         continue;

@@ -60,7 +60,7 @@ export async function get(session: Session): Promise<number> {
   let fd = 1;
   try {
     fd = openForWriting(path!);
-    await readInto(await storeOf(session), oid, fd, session.opSize);
+    await readInto(storeOf(session), oid, fd, session.opSize);
   } catch (error) {
     if (error instanceof OpenFailure) err(error.message);
     if (!isErrno(error)) throw error;
@@ -112,7 +112,7 @@ export async function put(session: Session): Promise<number> {
   const isWhole = session.number('offset') === undefined;
   const progress = new Progress(printable(oid), lengthOf(fd));
   try {
-    const store = await storeOf(session);
+    const store = storeOf(session);
     const pending: Promise<unknown>[] = [];
     let offset = start;
     for (const chunk of chunksOf(fd, path!, session.opSize)) {
@@ -146,7 +146,7 @@ export async function append(session: Session): Promise<number> {
   if (fd === undefined) return 0;
   const progress = new Progress(printable(oid), lengthOf(fd));
   try {
-    const store = await storeOf(session);
+    const store = storeOf(session);
     const pending: Promise<unknown>[] = [];
     for (const chunk of chunksOf(fd, path!, session.opSize)) {
       pending.push(guarded(store.append(oid, chunk)));
@@ -173,7 +173,7 @@ export async function truncate(session: Session): Promise<number> {
     err('error, cannot truncate to negative value\n');
     session.usage();
   }
-  const store = await storeOf(session);
+  const store = storeOf(session);
   try {
     await store.truncate(oid, size);
     return 0;
@@ -187,7 +187,7 @@ export async function truncate(session: Session): Promise<number> {
 async function showStat(session: Session, isPrecise: boolean): Promise<number> {
   const pool = session.needPool();
   const [oid] = session.objectArgs();
-  const store = await storeOf(session);
+  const store = storeOf(session);
   const { size, mtime_ms } = await orFail(store.stat(oid), () => ` error stat-ing ${pool}/${printable(oid)}`);
   const shown = isPrecise ? mtime_ms : Math.floor(mtime_ms / 1000) * 1000;
   out(`${pool}/${printable(oid)} mtime ${formatUtime(utimeFromMs(shown))}, size ${size}\n`);
@@ -231,7 +231,7 @@ function allObjects(session: Session): string[] {
 export async function rm(session: Session): Promise<number> {
   const oids = allObjects(session);
   const nspace = session.value('namespace') ?? '';
-  const store = await storeOf(session);
+  const store = storeOf(session);
   for (const oid of oids) {
     await orFail(
       store.remove(oid, session.has('forceFull')),
@@ -243,7 +243,12 @@ export async function rm(session: Session): Promise<number> {
 
 export async function clearomap(session: Session): Promise<number> {
   for (const oid of allObjects(session)) {
-    await orFail(session.io.omapClear(oid), () => `error clearing omap keys ${session.poolName}/${printable(oid)}/`);
+    try {
+      await session.io.omapClear(oid);
+    } catch (error) {
+      if (!isErrno(error)) throw error;
+      fail(`error clearing omap keys ${session.poolName}/${printable(oid)}/${cppStrerror(error.errno)}`);
+    }
   }
   return 0;
 }
@@ -314,7 +319,7 @@ export async function setxattr(session: Session): Promise<number> {
   const [oid, name, value, ...more] = session.objectArgs(1);
   if (more.length > 0) session.usage();
   const bytes = value === undefined ? readStdin() : encodeText(value);
-  const store = await storeOf(session);
+  const store = storeOf(session);
   await orFail(store.setXattr(oid, name!, bytes), () => `error setting xattr ${pool}/${printable(oid)}/${name}`);
   return 0;
 }
@@ -322,7 +327,7 @@ export async function setxattr(session: Session): Promise<number> {
 export async function getxattr(session: Session): Promise<number> {
   const pool = session.needPool();
   const [oid, name] = session.objectArgs(1);
-  const store = await storeOf(session);
+  const store = storeOf(session);
   const value = await orFail(store.getXattr(oid, name!), () => `error getting xattr ${pool}/${printable(oid)}/${name}`);
   writeFully(1, value);
   return 0;
@@ -331,7 +336,7 @@ export async function getxattr(session: Session): Promise<number> {
 export async function rmxattr(session: Session): Promise<number> {
   const pool = session.needPool();
   const [oid, name] = session.objectArgs(1);
-  const store = await storeOf(session);
+  const store = storeOf(session);
   await orFail(store.removeXattr(oid, name!), () => `error removing xattr ${pool}/${printable(oid)}/${name}`);
   return 0;
 }
@@ -339,7 +344,7 @@ export async function rmxattr(session: Session): Promise<number> {
 export async function listxattr(session: Session): Promise<number> {
   const pool = session.needPool();
   const [oid] = session.objectArgs();
-  const store = await storeOf(session);
+  const store = storeOf(session);
   const attrs = await orFail(store.getXattrs(oid), () => `error getting xattr set ${pool}/${printable(oid)}`);
   for (const name of [...attrs.keys()].sort()) out(`${name}\n`);
   return 0;

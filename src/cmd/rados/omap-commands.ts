@@ -1,9 +1,9 @@
 /** Commands of `rados` for an object's omap. */
 import { readFileSync } from 'node:fs';
-import { ReadOperation } from '../../client/index.ts';
 import { encodeText } from '../../encoding/index.ts';
 import { cppStrerror, errnoOf } from '../ceph/strerror.ts';
 import { closeFile, openForWriting, readStdin, writeFully } from './files.ts';
+import { readOmap, readOmapHeader, readOmapKeys, readOmapValue } from './reads.ts';
 import { err, fail, hexdump, orFail, out, printable } from './report.ts';
 import type { Session } from './session.ts';
 
@@ -38,7 +38,7 @@ export async function getomapheader(session: Session): Promise<number> {
   const pool = session.needPool();
   const [oid, path] = session.objectArgs();
   const header = await orFail(
-    session.io.omapGetHeader(oid),
+    readOmapHeader(session.io, oid),
     () => `error getting omap header ${pool}/${printable(oid)}`,
   );
   showValue('header', header, path);
@@ -86,8 +86,7 @@ export async function getomapval(session: Session): Promise<number> {
   const [oid, key, path, ...more] = keyArgs(session);
   if (more.length > 0) session.usage();
   const name = `${pool}/${printable(oid)}/${printable(key)}`;
-  const values = await orFail(session.io.omapGetByKeys(oid, [key]), () => `error getting omap value ${name}`);
-  const value = values.get(key);
+  const value = await orFail(readOmapValue(session.io, oid, key), () => `error getting omap value ${name}`);
   if (value === undefined) {
     out(`No such key: ${name}\n`);
     return 1;
@@ -112,8 +111,8 @@ export async function listomapvals(session: Session): Promise<number> {
   const [oid] = session.objectArgs();
   let last = '';
   while (true) {
-    const { values } = await orFail(
-      session.io.omapGet(oid, last, PAGE),
+    const values = await orFail(
+      readOmap(session.io, oid, last, PAGE),
       () => `error getting omap keys ${pool}/${printable(oid)}`,
     );
     for (const [key, value] of values) {
@@ -131,10 +130,10 @@ export async function listomapkeys(session: Session): Promise<number> {
   const [oid] = session.objectArgs();
   let last = '';
   while (true) {
-    const op = new ReadOperation();
-    const page = op.omapGetKeys(last, PAGE);
-    await orFail(session.io.operateRead(oid, op), () => `error getting omap key set ${pool}/${printable(oid)}`);
-    const { keys, more } = page.value;
+    const { keys, more } = await orFail(
+      readOmapKeys(session.io, oid, last, PAGE),
+      () => `error getting omap key set ${pool}/${printable(oid)}`,
+    );
     for (const key of keys) out(`${key}\n`);
     last = keys.at(-1) ?? last;
     if (!more || keys.length === 0) return 0;

@@ -9,6 +9,7 @@ import {
   dumpObject,
   type Formatter,
   formatBytes,
+  type PoolSnapInfo,
   type Snapid,
   snapidToBigint,
   TextTable,
@@ -18,9 +19,12 @@ import { cppStrerror } from '../ceph/strerror.ts';
 import { BenchCleaner } from './bench-cleanup.ts';
 import { copyObject } from './copy.ts';
 import { listObjects, pgSeedOf } from './list.ts';
+import { readSnaps } from './reads.ts';
 import { err, fail, isErrno, orFail, out, printable } from './report.ts';
 import type { Session } from './session.ts';
 
+const ENOENT = 2;
+const EEXIST = 17;
 /** What marks the first of the objects that make up a striped one. */
 const STRIPED_SUFFIX = '.0000000000000000';
 
@@ -170,6 +174,7 @@ export async function ls(session: Session): Promise<number> {
     else writeSync(fd, encodeText(text));
     text = '';
   };
+  const isXmlPretty = session.value('format') === 'xml-pretty';
   f?.openArray('objects');
   try {
     for await (const object of listObjects(rados, io, pg?.seed)) {
@@ -186,7 +191,8 @@ export async function ls(session: Session): Promise<number> {
         f.string('name', oid);
         if (object.locator !== '') f.string('locator', object.locator);
       });
-      write(f.flush());
+      // The pretty form of XML ends with an empty line wherever it is cut.
+      if (!isXmlPretty) write(f.flush());
     }
   } catch (error) {
     flush();
@@ -212,6 +218,11 @@ function localStamp({ sec }: Utime): string {
   return `${date} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
+/** A snapshot of the pool by its name. */
+function snapNamed(session: Session, name: string): PoolSnapInfo | undefined {
+  return [...session.pool.snaps.values()].find((s) => s.name === name);
+}
+
 export async function lssnap(session: Session): Promise<number> {
   session.needPool();
   if (session.input.words.args.length !== 1) session.usage();
@@ -225,8 +236,9 @@ export async function mksnap(session: Session): Promise<number> {
   const pool = session.needPool();
   const name = session.input.words.args[1] ?? session.usage();
   if (session.pool.isUnmanagedSnapsMode) fail(`can't create snapshot: pool ${pool} is in selfmanaged snaps mode`);
+  const isThere = snapNamed(session, name) !== undefined;
   await orFail(
-    session.rados.createPoolSnap(session.io.poolId, name),
+    isThere ? Promise.reject({ errno: EEXIST }) : session.rados.createPoolSnap(session.io.poolId, name),
     () => `error creating pool ${pool} snapshot ${name}`,
   );
   out(`created pool ${pool} snap ${name}\n`);
@@ -236,8 +248,9 @@ export async function mksnap(session: Session): Promise<number> {
 export async function rmsnap(session: Session): Promise<number> {
   const pool = session.needPool();
   const name = session.input.words.args[1] ?? session.usage();
+  const isThere = snapNamed(session, name) !== undefined;
   await orFail(
-    session.rados.removePoolSnap(session.io.poolId, name),
+    isThere ? session.rados.removePoolSnap(session.io.poolId, name) : Promise.reject({ errno: ENOENT }),
     () => `error removing pool ${pool} snapshot ${name}`,
   );
   out(`removed pool ${pool} snap ${name}\n`);
@@ -248,8 +261,8 @@ export async function rollback(session: Session): Promise<number> {
   const pool = session.needPool();
   const [, oid, name] = session.input.words.args;
   if (oid === undefined || name === undefined) return session.usage();
-  const snap = [...session.pool.snaps.values()].find((s) => s.name === name);
-  const back = snap === undefined ? Promise.reject({ errno: 2 }) : session.io.rollback(oid, snap.id);
+  const snap = snapNamed(session, name);
+  const back = snap === undefined ? Promise.reject({ errno: ENOENT }) : session.io.rollback(oid, snap.id);
   try {
     await back;
   } catch (error) {
@@ -268,7 +281,7 @@ export async function listsnaps(session: Session): Promise<number> {
   const pool = session.needPool();
   const [oid] = session.objectArgs();
   const { clones } = await orFail(
-    session.io.listSnaps(oid),
+    readSnaps(session.io, oid),
     () => `error listing snap shots ${pool}/${printable(oid)}`,
   );
   const { snaps: poolSnaps } = session.pool;
@@ -329,7 +342,8 @@ export async function cppool(session: Session): Promise<number> {
   err('WARNING: pool copy does not preserve user_version, which some     apps may rely on.\n');
   const { rados } = session;
   const fromId = rados.osdMap.poolId(from);
-  if (fromId !== undefined && rados.osdMap.pool(fromId)!.isUnmanagedSnapsMode) {
+  if (fromId === undefined) fail(`failed to query pool ${from} for selfmanaged snaps`, { errno: ENOENT });
+  if (rados.osdMap.pool(fromId)!.isUnmanagedSnapsMode) {
     err(
       `WARNING: pool ${from} has selfmanaged snaps, which are not preserved\n    by the cppool operation.  This will break any snapshot user.\n`,
     );

@@ -1,6 +1,6 @@
 /** What the commands of `rados` work with: the cluster, the pool, the options. */
 import { readFileSync } from 'node:fs';
-import { type IoCtx, ObjectOperation, type Rados } from '../../client/index.ts';
+import type { IoCtx, Rados } from '../../client/index.ts';
 import { decodeText } from '../../encoding/index.ts';
 import type { OsdOp, OsdOpReply } from '../../messages/index.ts';
 import {
@@ -11,6 +11,7 @@ import {
   type PoolSnapInfo,
   poolFlag,
   poolType,
+  type Snapid,
 } from '../../types/index.ts';
 import { cppStrerror, errnoOf } from '../ceph/strerror.ts';
 import { ToolExit } from '../tools/args.ts';
@@ -19,14 +20,6 @@ import { err, fail, orFail, UsageExit } from './report.ts';
 
 /** Bytes of a read or write where nothing else is asked for. */
 export const OP_SIZE_DEFAULT = 1 << 22;
-
-/** A request of operations that the client's builders have no name for. */
-export class RawOperation extends ObjectOperation {
-  constructor(...ops: OsdOp[]) {
-    super();
-    for (const op of ops) this.push(op);
-  }
-}
 
 export interface SessionInput {
   readonly words: RadosWords;
@@ -238,12 +231,13 @@ async function selectSnapAndPlace(
 }
 
 /** Sends operations on one object; resolves to the reply. Rejects with an error that has `errno`. */
-export function submit(io: IoCtx, oid: string, ops: OsdOp[], flags: number): Promise<OsdOpReply> {
+export function submit(io: IoCtx, oid: string, ops: OsdOp[], flags: number, snap?: Snapid): Promise<OsdOpReply> {
   return new Promise((resolve, reject) => {
-    io.submit(oid, ops, flags, (result, reply) => {
+    const done = (result: number, reply: OsdOpReply | undefined): void => {
       if (result < 0 || reply === undefined) reject(new ErrnoFailure(-result, oid));
       else resolve(reply);
-    });
+    };
+    io.submit(oid, ops, flags, done, undefined, snap);
   });
 }
 

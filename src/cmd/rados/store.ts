@@ -1,7 +1,7 @@
 /** What commands do with whole objects: plain ones, or striped ones with --striper. */
-import type { IoCtx } from '../../client/index.ts';
-import { ReadOperation, WriteOperation } from '../../client/index.ts';
+import { type IoCtx, WriteOperation } from '../../client/index.ts';
 import { osdFlag } from '../../messages/index.ts';
+import { readData, readStat, readXattr, readXattrs } from './reads.ts';
 
 export interface Stat {
   readonly size: number;
@@ -26,21 +26,16 @@ export interface ObjectStore {
 
 export function plainStore(io: IoCtx): ObjectStore {
   return {
-    async read(oid, length, offset) {
-      const op = new ReadOperation();
-      const data = op.read(offset, length);
-      await io.operateRead(oid, op);
-      return data.value;
-    },
+    read: (oid, length, offset) => readData(io, oid, length, offset),
     write: (oid, data, offset) => io.write(oid, data, offset),
     writeFull: (oid, data) => io.writeFull(oid, data),
     append: (oid, data) => io.append(oid, data),
     truncate: (oid, size) => io.truncate(oid, size),
     remove: (oid, isForced) =>
       io.operate(oid, new WriteOperation().remove(), isForced ? osdFlag.FULL_FORCE | osdFlag.FULL_TRY : 0),
-    stat: (oid) => io.stat(oid),
-    getXattr: (oid, name) => io.getXattr(oid, name),
-    getXattrs: (oid) => io.getXattrs(oid),
+    stat: (oid) => readStat(io, oid),
+    getXattr: (oid, name) => readXattr(io, oid, name),
+    getXattrs: (oid) => readXattrs(io, oid),
     setXattr: (oid, name, value) => io.setXattr(oid, name, value),
     removeXattr: (oid, name) => io.removeXattr(oid, name),
   };

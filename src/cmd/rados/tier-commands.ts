@@ -5,6 +5,7 @@ import { OsdOp, osdFlag, osdOp, osdOpFlag } from '../../messages/index.ts';
 import { CEPH_NOSNAP, makeObjectLocator, objectLocator } from '../../types/index.ts';
 import { cppStrerror } from '../ceph/strerror.ts';
 import { listObjects } from './list.ts';
+import { readSnaps } from './reads.ts';
 import { err, fail, isErrno, orFail, out, printable } from './report.ts';
 import { type Session, submit } from './session.ts';
 
@@ -22,16 +23,14 @@ async function cacheCommand(session: Session, kind: CacheOp): Promise<number> {
   const pool = session.needPool();
   const [oid] = session.objectArgs();
   const { io } = session;
-  const failed = (): string => {
-    const verb = kind === 'evict' ? 'evict' : 'flush';
-    return `error from cache-${session.has('withClones') ? 'flush' : verb} ${printable(oid)}`;
-  };
+  // Ceph's program says `flush` of each of them.
+  const failed = (): string => `error from cache-flush ${printable(oid)}`;
   if (!session.has('withClones')) {
     await orFail(cacheOp(io, oid, kind), failed);
     return 0;
   }
   const last = session.io.snapRead;
-  const { clones } = await orFail(io.listSnaps(oid), () => `error listing snapshots ${pool}/${printable(oid)}`);
+  const { clones } = await orFail(readSnaps(io, oid), () => `error listing snapshots ${pool}/${printable(oid)}`);
   for (const { cloneid } of clones) {
     if (last !== CEPH_NOSNAP && cloneid > last) break;
     io.snapRead = cloneid;
@@ -67,7 +66,7 @@ async function flushEvictAll(session: Session, kind: 'flush' | 'tryFlush', name:
     io.locatorKey = locator;
     io.nspace = nspace;
     const shown = `${nspace}/${oid}`;
-    const listed = io.listSnaps(oid);
+    const listed = readSnaps(io, oid);
     if (!(await attempt('error listing snap shots', shown, listed))) continue;
     const { clones } = await listed;
     for (const snap of clones.length === 0 ? [CEPH_NOSNAP] : clones.map((c) => c.cloneid)) {

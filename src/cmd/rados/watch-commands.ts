@@ -1,20 +1,10 @@
 /** Commands of `rados` for watches, notifies and advisory locks. */
-import { list, Reader, string, struct, u8, Writer } from '../../encoding/index.ts';
-import {
-  dumpArray,
-  dumpObject,
-  type EntityAddr,
-  type EntityName,
-  entityAddr,
-  entityName,
-  formatEntityName,
-  formatUtime,
-  parseEntityName,
-  type Utime,
-  utime,
-} from '../../types/index.ts';
+import { Writer } from '../../encoding/index.ts';
+import { dumpArray, dumpObject, formatEntityName, formatUtime, parseEntityName } from '../../types/index.ts';
 import { cppStrerror, errnoOf } from '../ceph/strerror.ts';
+import { breakInput, infoInput, lockInput, lockType, readLockInfo, readLockNames } from './lock-class.ts';
 import { parseIec } from './options.ts';
+import { readWatchers } from './reads.ts';
 import { err, hexdump, isErrno, orFail, out } from './report.ts';
 import type { Session } from './session.ts';
 
@@ -85,7 +75,7 @@ export async function notify(session: Session): Promise<number> {
 export async function listwatchers(session: Session): Promise<number> {
   const pool = session.needPool();
   const oid = session.input.words.args[1] ?? session.usage();
-  const watchers = await orFail(session.io.listWatchers(oid), () => `error listing watchers ${pool}/${oid}`);
+  const watchers = await orFail(readWatchers(session.io, oid), () => `error listing watchers ${pool}/${oid}`);
   for (const { name, cookie, addr } of watchers) {
     out(`watcher=${addr.legacyText} client.${name.num} cookie=${cookie}\n`);
   }
@@ -94,44 +84,7 @@ export async function listwatchers(session: Session): Promise<number> {
 
 // --- locks: the class `lock` (cls_lock) keeps them as attributes of the object
 
-interface Locker {
-  readonly who: EntityName;
-  readonly cookie: string;
-  readonly expiration: Utime;
-  readonly addr: EntityAddr;
-  readonly description: string;
-}
-
-const lockType = { NONE: 0, EXCLUSIVE: 1, SHARED: 2 } as const;
 const LOCK_TYPE_NAMES = ['none', 'exclusive', 'shared', 'exclusive-ephemeral'];
-
-const lockId = struct('locker_id_t', { version: 1, compat: 1 }, { who: entityName, cookie: string });
-const lockDetails = struct(
-  'locker_info_t',
-  { version: 1, compat: 1 },
-  { expiration: utime, addr: entityAddr, description: string },
-);
-const lockNames = struct('cls_lock_list_locks_reply', { version: 1, compat: 1 }, { names: list(string) });
-
-function readLockInfo(bytes: Uint8Array): { lockers: Locker[]; type: number; tag: string } {
-  const r = new Reader(bytes);
-  const frame = r.structStart(1);
-  const count = r.count(12);
-  const lockers = Array.from({ length: count }, () => ({ ...lockId.decode(r), ...lockDetails.decode(r) }));
-  const type = u8.decode(r);
-  const tag = r.string();
-  r.structEnd(frame);
-  return { lockers, type, tag };
-}
-
-/** An input of the class: a versioned struct that `fill` writes. */
-function lockInput(fill: (w: Writer) => void): Uint8Array {
-  const w = new Writer();
-  const token = w.structStart(1, 1);
-  fill(w);
-  w.structEnd(token);
-  return w.bytes();
-}
 
 async function called<T>(promise: Promise<T>, what: string): Promise<T> {
   try {
@@ -207,7 +160,7 @@ async function lockCommand(session: Session): Promise<void> {
     const f = session.formatter;
     dumpObject(f, 'object', () => {
       f.string('objname', oid!);
-      dumpArray(f, 'locks', lockNames.decode(new Reader(reply)).names, (lockName) =>
+      dumpArray(f, 'locks', readLockNames(reply), (lockName) =>
         dumpObject(f, 'lock', () => f.string('name', lockName)),
       );
     });
@@ -217,38 +170,20 @@ async function lockCommand(session: Session): Promise<void> {
   if (name === undefined) session.usage();
   if (verb === 'info') return lockInfo(session, oid!, name!);
   if (verb === 'get') {
-    const input = lockInput((w) => {
-      w.string(name!);
-      w.u8(options.type);
-      w.string(options.cookie);
-      w.string(options.tag);
-      w.string(options.description);
-      utime.encode(w, { sec: options.duration_s, nsec: 0 });
-      w.u8(0);
-    });
+    const input = lockInput({ name: name!, ...options });
     await called(io.exec(oid!, 'lock', 'lock', input), 'failed locking');
     return;
   }
   if (locker === undefined || verb !== 'break') session.usage();
   const who = parseEntityName(locker!);
   if (who === undefined) refuse(`ERROR: failed to parse locker name (${locker})`);
-  const input = lockInput((w) => {
-    w.string(name!);
-    entityName.encode(w, who);
-    w.string(options.cookie);
-  });
+  const input = breakInput(name!, who, options.cookie);
   await called(io.exec(oid!, 'lock', 'break_lock', input), 'failed breaking lock');
 }
 
 async function lockInfo(session: Session, oid: string, name: string): Promise<void> {
   const reply = await called(
-    session.io.exec(
-      oid,
-      'lock',
-      'get_info',
-      lockInput((w) => w.string(name)),
-      false,
-    ),
+    session.io.exec(oid, 'lock', 'get_info', infoInput(name), false),
     'rados_lock_get_lock_info()',
   );
   const { lockers, type, tag } = readLockInfo(reply);
