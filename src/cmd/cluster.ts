@@ -70,7 +70,7 @@ export interface ClusterOptions {
 
 /** What {@link Cluster.createPool} takes. */
 export interface PoolOptions {
-  /** PGs; default 8, which is plenty for a test. */
+  /** PGs; default 4, which is enough for a test. */
   readonly pgNum?: number;
   /** Copies; default 3, or as many as there are OSDs. */
   readonly size?: number;
@@ -232,7 +232,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Makes a pool. Its PGs may still be peering: the first operations wait for them. */
   async createPool(name: string, options: PoolOptions = {}): Promise<void> {
-    const { pgNum = 8, size, application = 'rados' } = options;
+    const { pgNum = 4, size, application = 'rados' } = options;
     await this.command({
       prefix: 'osd pool create',
       pool: name,

@@ -13,10 +13,18 @@ function osRelease(): { distro: string; description: string; version: string } {
   return { distro: field('ID'), description: field('PRETTY_NAME'), version: field('VERSION_ID') };
 }
 
+/** Read once: to ask for the processors takes the system milliseconds, and one process may hold many daemons. */
+let machine: readonly (readonly [string, string])[] | undefined;
+
 /** What every daemon tells of its machine (`ceph osd metadata`, `mgr metadata`). */
 export function hostMetadata(hostname: string): Map<string, string> {
+  machine ??= describe();
+  return new Map([...machine, ['hostname', hostname]]);
+}
+
+function describe(): (readonly [string, string])[] {
   const os = osRelease();
-  return new Map([
+  return [
     ['arch', arch() === 'x64' ? 'x86_64' : arch()],
     ['ceph_release', CEPH_RELEASE_NAME],
     ['ceph_version', CEPH_VERSION_TEXT],
@@ -25,9 +33,8 @@ export function hostMetadata(hostname: string): Map<string, string> {
     ['distro', os.distro],
     ['distro_description', os.description],
     ['distro_version', os.version],
-    ['hostname', hostname],
     ['kernel_description', version()],
     ['kernel_version', release()],
     ['mem_total_kb', String(Math.floor(totalmem() / 1024))],
-  ]);
+  ];
 }

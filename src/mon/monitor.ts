@@ -9,7 +9,7 @@ import {
   type TimerHandle,
 } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
-import { DecodeError, decodeFromBytes, decodeText, encodeText, encodeToBytes } from '../encoding/index.ts';
+import { DecodeError, decodeFromBytes, decodeText, encodeText } from '../encoding/index.ts';
 import { MMgrDigest } from '../messages/index.ts';
 import { type Connection, type Dispatcher, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
 import { MonStore, SingleCommitLog, StoreTransaction } from '../paxos/index.ts';

@@ -261,13 +261,16 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
       weight: weight >= 0 ? weight : tib,
       args: crushLocation,
     };
-    let { result, text } = await this.#monc.command([JSON.stringify(command)]);
+    // One that has never seen a map is most likely new to the monitors.
+    const isNew = this.superblock.newestMap === 0;
+    const place = (): Promise<{ result: number; text: string }> => this.#monc.command([JSON.stringify(command)]);
+    let { result, text } = isNew ? { result: -errno.ENOENT, text: '' } : await place();
     if (result === -errno.ENOENT) {
       const made = await this.#monc.command([
         JSON.stringify({ prefix: 'osd create', id: this.whoami, uuid: this.superblock.osdFsid }),
       ]);
       if (made.result < 0) throw new Error(`the monitor refuses osd.${this.whoami}: ${made.text}`);
-      ({ result, text } = await this.#monc.command([JSON.stringify(command)]));
+      ({ result, text } = await place());
     }
     if (result < 0) this.logger.error('osd', `cannot place osd.${this.whoami} in the CRUSH tree: ${text}`);
     const deviceClass = this.config.str('osd_class_update_on_start') === 'false' ? '' : 'ssd';
