@@ -334,7 +334,7 @@ test('watches: registered, pinged, moved with the primary, told and broken', asy
         notified.push(new TextDecoder().decode(n.payload));
         n.ack();
       },
-      (e) => errors.push(e.errnoName),
+      { onError: (e) => errors.push(e.errnoName), reconnect: false },
     ),
   );
   const kinds = (): number[] =>

@@ -32,7 +32,7 @@ import {
 } from '../types/index.ts';
 import type { CommandResult, MonClientApi } from './api.ts';
 import type { Op } from './op.ts';
-import { calcTarget, isMapFull, isPoolFull } from './op-target.ts';
+import { calcTarget, isMapFull, isPoolFull, parseCrushLocation, type ReplicaChoice } from './op-target.ts';
 import type { OsdCommand } from './osd-command.ts';
 import { OsdCommands } from './osd-commands.ts';
 import { BACKOFFS_MAX, OsdSession } from './osd-session.ts';
@@ -47,6 +47,8 @@ export interface ObjecterOptions {
   readonly config: Config;
   /** Number of this client's incarnation, where it keeps its name over restarts (an OSD). */
   readonly clientInc?: number;
+  /** Where this client is, for reads that go to a near replica: `host=a root=default`, where option crush_location says nothing. */
+  readonly crushLocation?: string;
 }
 
 /**
@@ -65,6 +67,7 @@ export class Objecter implements Dispatcher {
   #lastTid = 0;
   /** Requests that wait for room in the budget. */
   readonly #waiting = new Queue<Op>();
+  readonly #roomWaiters = new Queue<() => void>();
   #inFlight = 0;
   #inFlightBytes = 0;
   readonly #inFlight_max: number;
@@ -83,7 +86,7 @@ export class Objecter implements Dispatcher {
     this.watches = new Watches({
       clock: options.clock,
       map: () => this.#map,
-      recalc: (target) => calcTarget(this.#map, target, this.#epochBarrier, this.#pick, true),
+      recalc: (target) => calcTarget(this.#map, target, this.#epochBarrier, this.#choice, true),
       session: (osd) => this.#session(osd),
       submit: (op) => this.submit(op),
       cancel: (tid) => this.cancel(tid, errno.ECANCELED),
@@ -96,6 +99,10 @@ export class Objecter implements Dispatcher {
       requestMap: () => this.#maybeRequestMap(),
       waitForLatestMap: (done) => this.waitForLatestMap(done),
     });
+    this.#choice = {
+      pick: (n) => entropyBelow(options.entropy, n),
+      location: parseCrushLocation(options.config.str('crush_location') || (options.crushLocation ?? '')),
+    };
     options.messenger.addDispatcher(this);
     this.#mon.addListener({
       sessionOpened: () => this.#maybeRequestMap(),
@@ -128,7 +135,8 @@ export class Objecter implements Dispatcher {
 
   // --- requests
 
-  readonly #pick = (n: number): number => entropyBelow(this.#o.entropy, n);
+  /** How reads that may go to any replica choose one. */
+  readonly #choice: ReplicaChoice;
 
   /** Sends it as soon as there is room, a map and an OSD for it. Its `done` is called exactly once. */
   submit(op: Op): void {
@@ -137,11 +145,27 @@ export class Objecter implements Dispatcher {
       return;
     }
     op.tid = ++this.#lastTid;
+    const timeout_ms = op.timeout_ms || this.#o.config.num('rados_osd_op_timeout') * 1000;
+    if (timeout_ms > 0) op.timer = this.#o.clock.setTimer(timeout_ms, () => this.cancelOp(op, errno.ETIMEDOUT));
     if (!op.isFree && (this.#waiting.length > 0 || !this.#hasRoom(op))) {
+      op.isWaiting = true;
       this.#waiting.push(op);
       return;
     }
     this.#admit(op);
+  }
+
+  /** True where a request that is submitted now would wait for others to end first. */
+  get isCrowded(): boolean {
+    return (
+      this.#waiting.length > 0 || this.#inFlight >= this.#inFlight_max || this.#inFlightBytes >= this.#inFlightBytes_max
+    );
+  }
+
+  /** Calls `done`, at once or later, when requests can be submitted without waiting. */
+  whenRoom(done: () => void): void {
+    if (!this.isCrowded || this.#isStopped) done();
+    else this.#roomWaiters.push(done);
   }
 
   #hasRoom(op: Op): boolean {
@@ -154,17 +178,14 @@ export class Objecter implements Dispatcher {
       this.#inFlight++;
       this.#inFlightBytes += op.cost;
     }
-    const timeout_s = this.#o.config.num('rados_osd_op_timeout');
-    if (timeout_s > 0) {
-      op.timer = this.#o.clock.setTimer(timeout_s * 1000, () => this.cancel(op.tid, errno.ETIMEDOUT));
-    }
+    op.isWaiting = false;
     this.#ops.set(op.tid, op);
     this.#place(op);
   }
 
   /** Gives the request to the session of its OSD and sends it where it may be sent. */
   #place(op: Op): void {
-    const change = this.#map.epoch === 0 ? 'same' : calcTarget(this.#map, op.target, this.#epochBarrier, this.#pick);
+    const change = this.#map.epoch === 0 ? 'same' : calcTarget(this.#map, op.target, this.#epochBarrier, this.#choice);
     this.#assign(op, this.#session(op.target.osd));
     if (change === 'noPool') this.#checkPoolGone(op);
     else if (op.target.isPaused || op.session!.isHomeless) this.#maybeRequestMap();
@@ -204,6 +225,16 @@ export class Objecter implements Dispatcher {
     );
   }
 
+  /** As {@link cancel}; also for a request that waits, and for one whose tid has changed since. */
+  cancelOp(op: Op, code: number): boolean {
+    if (this.#ops.get(op.tid) === op) return this.cancel(op.tid, code);
+    if (!op.isWaiting || op.isEnded) return false;
+    op.isEnded = true;
+    if (op.timer !== undefined) this.#o.clock.clearTimer(op.timer);
+    op.done(-code, undefined);
+    return true;
+  }
+
   /** Ends a request with an errno (positive), whatever may become of it at the OSD. False where there is none of that tid. */
   cancel(tid: number, code: number): boolean {
     const op = this.#ops.get(tid);
@@ -222,7 +253,17 @@ export class Objecter implements Dispatcher {
       this.#inFlightBytes -= op.cost;
     }
     op.done(result, reply);
-    while (this.#waiting.length > 0 && this.#hasRoom(this.#waiting.at(0))) this.#admit(this.#waiting.shift()!);
+    this.#admitWaiting();
+  }
+
+  #admitWaiting(): void {
+    while (this.#waiting.length > 0) {
+      const op = this.#waiting.at(0);
+      if (!op.isEnded && !this.#hasRoom(op)) break;
+      this.#waiting.shift();
+      if (!op.isEnded) this.#admit(op);
+    }
+    while (this.#roomWaiters.length > 0 && !this.isCrowded) this.#roomWaiters.shift()!();
   }
 
   #handleReply(message: ReceivedMessage): void {
@@ -243,7 +284,10 @@ export class Objecter implements Dispatcher {
     } else if (reply.result === -errno.EAGAIN) {
       op.target.flags &= ~(osdFlag.BALANCE_READS | osdFlag.LOCALIZE_READS);
       this.#resubmit(op);
-    } else this.#finish(op, reply.result, reply);
+    } else {
+      this.#finish(op, reply.result, reply);
+      if (op.isReplyCopied) message.recycleData();
+    }
   }
 
   /** As a new request: an OSD that saw the old one must not take this for it. */
@@ -434,7 +478,7 @@ export class Objecter implements Dispatcher {
   #scan(isSkipped: boolean, wasFull: { all: boolean; pools: Set<number> }, resend: Set<Op>): void {
     const isFullNow = isMapFull(this.#map);
     for (const op of [...this.#ops.values()]) {
-      const change = calcTarget(this.#map, op.target, this.#epochBarrier, this.#pick);
+      const change = calcTarget(this.#map, op.target, this.#epochBarrier, this.#choice);
       if (change === 'noPool') {
         resend.delete(op);
         this.#assign(op, this.#homeless);
@@ -552,8 +596,13 @@ export class Objecter implements Dispatcher {
     this.#isStopped = true;
     if (this.#tickTimer !== undefined) this.#o.clock.clearTimer(this.#tickTimer);
     this.watches.shutdown();
-    while (this.#waiting.length > 0) this.#waiting.shift()!.done(-errno.ESHUTDOWN, undefined);
+    while (this.#waiting.length > 0) {
+      const op = this.#waiting.shift()!;
+      if (op.timer !== undefined) this.#o.clock.clearTimer(op.timer);
+      if (!op.isEnded) op.done(-errno.ESHUTDOWN, undefined);
+    }
     for (const op of [...this.#ops.values()]) this.#finish(op, -errno.ESHUTDOWN, undefined);
+    while (this.#roomWaiters.length > 0) this.#roomWaiters.shift()!();
     this.#commands.shutdown();
     for (const session of this.#sessions.values()) session.connection?.markDown();
     this.#sessions.clear();

@@ -1,3 +1,4 @@
+import { fullLocation } from '../crush/index.ts';
 import { osdFlag } from '../messages/index.ts';
 import {
   Hobject,
@@ -128,15 +129,61 @@ function sameOsds(a: readonly number[], b: readonly number[]): boolean {
   return a === b || (a.length === b.length && a.every((osd, i) => osd === b[i]));
 }
 
+/** For reads that any replica may serve. */
+export interface ReplicaChoice {
+  /** A whole number in [0, n). */
+  readonly pick: (n: number) => number;
+  /** Where this client is: names of CRUSH buckets by type, as option crush_location says. */
+  readonly location: ReadonlyMap<string, readonly string[]>;
+}
+
+/** `root=default rack=r1 host=a`: types with names; the same type may be there several times. */
+export function parseCrushLocation(text: string): Map<string, string[]> {
+  const location = new Map<string, string[]>();
+  for (const word of text.split(/[;,\s]+/)) {
+    const [type, name] = word.split('=', 2);
+    if (type === undefined || name === undefined || type === '' || name === '') continue;
+    const names = location.get(type);
+    if (names === undefined) location.set(type, [name]);
+    else names.push(name);
+  }
+  return location;
+}
+
+/** Type number of the lowest bucket that an OSD and a location share; infinite where there is none. */
+function distance(map: OSDMap, osd: number, location: ReplicaChoice['location']): number {
+  const { crush } = map;
+  const above = new Map(fullLocation(crush, osd) ?? []);
+  let nearest = Number.POSITIVE_INFINITY;
+  for (const [number, type] of crush.typeNames) {
+    const name = above.get(type);
+    if (name !== undefined && number < nearest && location.get(type)?.includes(name)) nearest = number;
+  }
+  return nearest;
+}
+
+/** The acting OSD nearest to us; the primary where others are no nearer. */
+function nearestOf(map: OSDMap, acting: readonly number[], location: ReplicaChoice['location']): number {
+  let best = 0;
+  let least = Number.POSITIVE_INFINITY;
+  acting.forEach((osd, i) => {
+    const d = distance(map, osd, location);
+    if (d >= least) return;
+    best = i;
+    least = d;
+  });
+  return best;
+}
+
 /**
- * Brings the target to the map's epoch. `pick`: a whole number in [0, n), for reads that are spread over replicas. `anyChange`: every
+ * Brings the target to the map's epoch. `choice`: for reads that are spread over replicas or go to a near one. `anyChange`: every
  * new interval of the PG counts, as it does for watches, which OSDs do not carry over.
  */
 export function calcTarget(
   map: OSDMap,
   t: OpTarget,
   epochBarrier: number,
-  pick: (n: number) => number,
+  choice: ReplicaChoice,
   anyChange = false,
 ): TargetChange {
   const isRead = (t.flags & osdFlag.READ) !== 0;
@@ -190,8 +237,10 @@ export function calcTarget(
     t.pgNum = pool.pgNum;
     t.osd = actingPrimary;
     t.usedReplica = false;
-    if ((t.flags & osdFlag.BALANCE_READS) !== 0 && !isWrite && pool.isReplicated && acting.length > 1) {
-      const at = pick(acting.length);
+    const isSpread = (t.flags & (osdFlag.BALANCE_READS | osdFlag.LOCALIZE_READS)) !== 0;
+    if (isSpread && !isWrite && pool.isReplicated && acting.length > 1) {
+      const isBalanced = (t.flags & osdFlag.BALANCE_READS) !== 0;
+      const at = isBalanced ? choice.pick(acting.length) : nearestOf(map, acting, choice.location);
       t.usedReplica = acting[at] !== actingPrimary;
       t.osd = acting[at]!;
     }

@@ -1,5 +1,5 @@
 import type { TimerHandle } from '../base/index.ts';
-import type { OsdOp, OsdOpReply } from '../messages/index.ts';
+import { type OsdOp, type OsdOpReply, osdOp } from '../messages/index.ts';
 import type { Snapid, Utime } from '../types/index.ts';
 import type { OpTarget } from './op-target.ts';
 import type { OsdSession } from './osd-session.ts';
@@ -27,6 +27,10 @@ export class Op {
   readonly cost: number;
   /** Not counted in the budget: what serves other requests. */
   readonly isFree: boolean;
+  /** Ends it with ETIMEDOUT after so long; 0: rados_osd_op_timeout. */
+  readonly timeout_ms: number;
+  /** Nobody has a view of the reply's data once `done` has returned: its memory is used again. */
+  readonly isReplyCopied: boolean;
   session: OsdSession | undefined;
   attempts = 0;
   /** Clock.monotonic() when it was last sent. */
@@ -34,13 +38,17 @@ export class Op {
   /** Epoch from which on a missing pool means that there is none; 0: not known yet. */
   poolGoneEpoch = 0;
   isAskingForEpoch = false;
+  /** It waits for room in the budget. */
+  isWaiting = false;
+  /** It ended while it waited. */
+  isEnded = false;
   timer: TimerHandle | undefined;
 
   constructor(
     target: OpTarget,
     ops: OsdOp[],
     done: OpDone,
-    options: { snapc: SnapContext; mtime: Utime; isFree?: boolean },
+    options: { snapc: SnapContext; mtime: Utime; isFree?: boolean; timeout_ms?: number; isReplyCopied?: boolean },
   ) {
     this.target = target;
     this.ops = ops;
@@ -48,8 +56,14 @@ export class Op {
     this.snapc = options.snapc;
     this.mtime = options.mtime;
     this.isFree = options.isFree ?? false;
+    this.timeout_ms = options.timeout_ms ?? 0;
+    this.isReplyCopied = options.isReplyCopied ?? false;
     let cost = 0;
-    for (const op of ops) cost += op.indata.length;
+    for (const op of ops) {
+      cost += op.indata.length;
+      // What a reply may bring is in memory too.
+      if (op.code === osdOp.READ || op.code === osdOp.SPARSE_READ) cost += op.length;
+    }
     this.cost = cost;
   }
 }

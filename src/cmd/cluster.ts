@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KeyRing } from '../auth/index.ts';
 import { type Disk, ErrnoError, silentLogger } from '../base/index.ts';
-import { Rados, radosError } from '../client/index.ts';
+import { Rados, RadosError } from '../client/index.ts';
 import { installNativeCrc32c, Scope, systemClock, systemEntropy } from '../runtime/index.ts';
 import { MemoryStore, type ObjectStore } from '../store/index.ts';
 import { entityType } from '../types/index.ts';
@@ -226,7 +226,7 @@ export class Cluster implements AsyncDisposable {
   /** Runs a monitor command as the administrator, `{ prefix: 'osd tree', format: 'json' }`, and gives its output. ErrnoError where it fails. */
   async command(command: Readonly<Record<string, unknown>>): Promise<string> {
     const { result, text, data } = await this.#administrator().monCommand(JSON.stringify(command));
-    if (result < 0) throw radosError(result, text);
+    if (result < 0) throw new RadosError(result, { operation: 'command', detail: text });
     return new TextDecoder().decode(data);
   }
 

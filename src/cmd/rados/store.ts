@@ -32,7 +32,7 @@ export function plainStore(io: IoCtx): ObjectStore {
     append: (oid, data) => io.append(oid, data),
     truncate: (oid, size) => io.truncate(oid, size),
     remove: (oid, isForced) =>
-      io.operate(oid, new WriteOperation().remove(), isForced ? osdFlag.FULL_FORCE | osdFlag.FULL_TRY : 0),
+      io.operate(oid, new WriteOperation().remove(), { flags: isForced ? osdFlag.FULL_FORCE | osdFlag.FULL_TRY : 0 }),
     stat: (oid) => readStat(io, oid),
     getXattr: (oid, name) => readXattr(io, oid, name),
     getXattrs: (oid) => readXattrs(io, oid),

@@ -282,7 +282,7 @@ class StripedStore implements ObjectStore {
       const io = this.#io;
       const flags = isForced ? osdFlag.FULL_FORCE | osdFlag.FULL_TRY : 0;
       const remove = (n: number): Promise<unknown> =>
-        orIfErrno(io.operate(objectName(oid, n), new WriteOperation().remove(), flags), ENOENT, 0);
+        orIfErrno(io.operate(objectName(oid, n), new WriteOperation().remove(), { flags }), ENOENT, 0);
       await this.#lock(oid, lockType.EXCLUSIVE, '', false);
       for (let n = (await this.#countObjects(oid)) - 1; n >= 1; n--) await remove(n);
       await remove(0);

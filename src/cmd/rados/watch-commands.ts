@@ -11,7 +11,7 @@ import type { Session } from './session.ts';
 const EINVAL = 22;
 const ETIMEDOUT = 110;
 /** Seconds that a notify waits for answers. */
-const NOTIFY_TIMEOUT_S = 10;
+const NOTIFY_TIMEOUT_MS = 10_000;
 
 /** Resolves when somebody presses enter, or stdin ends. */
 function enterPressed(): Promise<void> {
@@ -35,7 +35,10 @@ export async function watch(session: Session): Promise<number> {
         out(`NOTIFY cookie ${handle.cookie} notify_id ${notifyId} from ${notifierGid}\n${hexdump(payload)}`);
         ack(payload);
       },
-      (error) => out(`ERROR cookie ${handle.cookie} err ${cppStrerror(errnoOf(error))}\n`),
+      {
+        onError: (error) => out(`ERROR cookie ${handle.cookie} err ${cppStrerror(errnoOf(error))}\n`),
+        reconnect: false,
+      },
     );
     out('press enter to exit...\n');
     await enterPressed();
@@ -59,7 +62,7 @@ export async function notify(session: Session): Promise<number> {
     return -code;
   };
   try {
-    const { acks, timeouts } = await session.io.notify(oid, w.bytes(), NOTIFY_TIMEOUT_S);
+    const { acks, timeouts } = await session.io.notify(oid, w.bytes(), NOTIFY_TIMEOUT_MS);
     const result = timeouts.length > 0 ? failed(ETIMEDOUT) : 0;
     for (const { gid, cookie, payload } of acks) {
       out(`reply client.${gid} cookie ${cookie} : ${payload.length} bytes\n${hexdump(payload)}`);
@@ -156,7 +159,7 @@ async function lockCommand(session: Session): Promise<void> {
   const options = lockOptions(session);
   const { io } = session;
   if (verb === 'list') {
-    const reply = await called(io.exec(oid!, 'lock', 'list_locks', undefined, false), 'rados_list_locks()');
+    const reply = await called(io.exec(oid!, 'lock', 'list_locks', undefined, { isRead: true }), 'rados_list_locks()');
     const f = session.formatter;
     dumpObject(f, 'object', () => {
       f.string('objname', oid!);
@@ -183,7 +186,7 @@ async function lockCommand(session: Session): Promise<void> {
 
 async function lockInfo(session: Session, oid: string, name: string): Promise<void> {
   const reply = await called(
-    session.io.exec(oid, 'lock', 'get_info', infoInput(name), false),
+    session.io.exec(oid, 'lock', 'get_info', infoInput(name), { isRead: true }),
     'rados_lock_get_lock_info()',
   );
   const { lockers, type, tag } = readLockInfo(reply);
