@@ -28,5 +28,5 @@ async function bundle(folder, entryPoints) {
 
 await Promise.all([
   bundle('bundle', { main: join(dist, 'cmd', 'main.js') }),
-  bundle('lib', { cluster: join(dist, 'cmd', 'cluster.js') }),
+  bundle('lib', { cluster: join(dist, 'cmd', 'cluster.js'), rados: join(dist, 'rados', 'index.js') }),
 ]);

@@ -17,7 +17,7 @@ export { noSnapContext, Op, type OpDone, type SnapContext } from './op.ts';
 export { OpTarget } from './op-target.ts';
 export type { HitSetSpan } from './pg-read.ts';
 export { type CreatePoolOptions, Rados, type RadosOptions } from './rados.ts';
-export { RadosError, type RadosFailure } from './rados-error.ts';
+export { asRadosError, RadosError, type RadosFailure } from './rados-error.ts';
 export {
   type ChecksumKind,
   type ObjectStat,

@@ -72,7 +72,7 @@ export class Objecter implements Dispatcher {
   #inFlightBytes = 0;
   readonly #inFlight_max: number;
   readonly #inFlightBytes_max: number;
-  readonly #mapWaiters: { epoch: number; done: () => void }[] = [];
+  readonly #mapWaiters: { epoch: number; done: (error: number) => void }[] = [];
   readonly #mapListeners: ((map: OSDMap) => void)[] = [];
   #epochBarrier = 0;
   #tickTimer: TimerHandle | undefined;
@@ -422,7 +422,7 @@ export class Objecter implements Dispatcher {
     if (map === before) return;
     for (const listener of this.#mapListeners) listener(map);
     for (const waiter of this.#mapWaiters.splice(0)) {
-      if (waiter.epoch <= map.epoch) waiter.done();
+      if (waiter.epoch <= map.epoch) waiter.done(0);
       else this.#mapWaiters.push(waiter);
     }
     if (this.#mapWaiters.length > 0) this.#maybeRequestMap();
@@ -499,10 +499,10 @@ export class Objecter implements Dispatcher {
     this.#commands.placeAll();
   }
 
-  /** Calls `done` when the map is of that epoch or later. */
-  waitForMap(epoch: number, done: () => void): void {
-    if (this.#map.epoch >= epoch) {
-      done();
+  /** Calls `done` with 0 when the map is of that epoch or later; with ESHUTDOWN where it will not be. */
+  waitForMap(epoch: number, done: (error: number) => void): void {
+    if (this.#map.epoch >= epoch || this.#isStopped) {
+      done(this.#isStopped ? errno.ESHUTDOWN : 0);
       return;
     }
     this.#mapWaiters.push({ epoch, done });
@@ -514,7 +514,7 @@ export class Objecter implements Dispatcher {
     this.#mon.getVersion('osdmap', (error, newest) => {
       if (error === errno.EAGAIN) this.waitForLatestMap(done);
       else if (error !== 0) done(error);
-      else this.waitForMap(newest, () => done(0));
+      else this.waitForMap(newest, done);
     });
   }
 
@@ -604,6 +604,7 @@ export class Objecter implements Dispatcher {
     for (const op of [...this.#ops.values()]) this.#finish(op, -errno.ESHUTDOWN, undefined);
     while (this.#roomWaiters.length > 0) this.#roomWaiters.shift()!();
     this.#commands.shutdown();
+    for (const { done } of this.#mapWaiters.splice(0)) done(errno.ESHUTDOWN);
     for (const session of this.#sessions.values()) session.connection?.markDown();
     this.#sessions.clear();
   }

@@ -109,13 +109,22 @@ export class Rados implements PoolHost {
     return this.#o.config;
   }
 
-  /** Authenticates and gets the first OSDMap. EACCES, ENOENT (no key), ETIMEDOUT (client_mount_timeout). */
-  async connect(): Promise<void> {
-    const timeout_ms = this.#o.config.num('client_mount_timeout') * 1000;
+  /** Authenticates and gets the first OSDMap. EACCES, ENOENT (no key), ETIMEDOUT (by default client_mount_timeout; 0: never). */
+  async connect(timeout_ms = this.#o.config.num('client_mount_timeout') * 1000): Promise<void> {
+    const { clock } = this.#o;
+    const begin_ms = clock.monotonic();
     await asRadosError('connect', () => this.monClient.authenticate(timeout_ms));
     this.messenger.name = { type: this.#o.name.type, num: Number(this.monClient.globalId) };
     this.objecter.start();
-    await new Promise<void>((resolve) => this.objecter.waitForMap(1, resolve));
+    const error = await new Promise<number>((resolve) => {
+      const left_ms = Math.max(1, begin_ms + timeout_ms - clock.monotonic());
+      const timer = timeout_ms > 0 ? clock.setTimer(left_ms, () => resolve(errno.ETIMEDOUT)) : undefined;
+      this.objecter.waitForMap(1, (code) => {
+        if (timer !== undefined) clock.clearTimer(timer);
+        resolve(code);
+      });
+    });
+    if (error !== 0) throw new RadosError(-error, { operation: 'connect', detail: 'no OSDMap came' });
     this.#isConnected = true;
   }
 
@@ -238,8 +247,9 @@ export class Rados implements PoolHost {
   ): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) =>
       this.#requests.poolOp(fields, (result, epoch, response) => {
-        if (result < 0) reject(new RadosError(result, { operation, pool, detail }));
-        else this.objecter.waitForMap(epoch, () => resolve(response));
+        const fail = (code: number): void => reject(new RadosError(code, { operation, pool, detail }));
+        if (result < 0) fail(result);
+        else this.objecter.waitForMap(epoch, (error) => (error === 0 ? resolve(response) : fail(-error)));
       }),
     );
   }

@@ -1,0 +1,60 @@
+/**
+ * RADOS for Node, without Ceph's libraries: `import { Rados } from 'sepiola/rados'`. Works with clusters of this project and with Ceph's own.
+ *
+ * Times are milliseconds, sizes and offsets bytes. Everything that fails throws {@link RadosError}.
+ */
+export { type ErrnoName, errno, type Logger } from '../base/index.ts';
+export {
+  ALL_NAMESPACES,
+  type AuthUser,
+  type ChecksumKind,
+  Cluster,
+  type ClusterDf,
+  type ClusterStat,
+  type ClusterStatus,
+  type CommandInput,
+  type CommandResult,
+  type Comparison,
+  type CopySource,
+  type CreatePoolOptions,
+  type Health,
+  type HitSetSpan,
+  IoCtx,
+  type IoCtxOptions,
+  type ListedObject,
+  type ListOptions,
+  Lock,
+  type LockHolder,
+  type LockInfo,
+  type LockOptions,
+  type LockType,
+  type LogLevel,
+  type LogLine,
+  type LogWatchOptions,
+  type Notify,
+  type NotifyReply,
+  noSnapContext,
+  type ObjectClone,
+  ObjectOperation,
+  type ObjectSnaps,
+  type ObjectStat,
+  type OmapOptions,
+  type OmapPage,
+  type OpOptions,
+  OpResult,
+  type OsdTreeNode,
+  type PoolSnap,
+  type PoolStats,
+  RadosError,
+  ReadOperation,
+  type ReadOptions,
+  type SnapContext,
+  type SparseData,
+  Watch,
+  type Watcher,
+  type WatchOptions,
+  WriteOperation,
+} from '../client/index.ts';
+export { allocHintFlag, cmpxattrOp, osdFlag, osdOpFlag } from '../messages/index.ts';
+export { CEPH_NOSNAP, type InconsistentObject, type InconsistentSnapset, type Snapid } from '../types/index.ts';
+export { type ConnectOptions, Rados } from './connect.ts';

@@ -1,0 +1,40 @@
+import { lookup, resolveSrv } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
+
+/** A server of a service, as DNS names it. */
+export interface SrvRecord {
+  readonly name: string;
+  readonly port: number;
+  /** Lower first. */
+  readonly priority: number;
+  readonly weight: number;
+}
+
+/** Addresses of a host, by the system's resolver. Fails with the system's error (ENOTFOUND). */
+export async function resolveHost(name: string): Promise<string[]> {
+  return (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address);
+}
+
+/** Domains in which names without one are looked for. */
+function searchDomains(): string[] {
+  try {
+    const lines = readFileSync('/etc/resolv.conf', 'utf8').split('\n');
+    const last = lines.filter((l) => /^\s*(search|domain)\s/.test(l)).at(-1);
+    return last?.trim().split(/\s+/).slice(1) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+/** Servers of `_service._tcp`, in `domain` or in the first of the system's own that has some; none where nobody knows. */
+export async function resolveService(service: string, domain?: string): Promise<SrvRecord[]> {
+  for (const suffix of domain !== undefined && domain !== '' ? [domain] : [...searchDomains(), '']) {
+    try {
+      const found = await resolveSrv(`_${service}._tcp${suffix === '' ? '' : `.${suffix}`}`);
+      if (found.length > 0) return found;
+    } catch {
+      // Not there, or no answer: the next.
+    }
+  }
+  return [];
+}
