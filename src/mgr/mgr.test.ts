@@ -184,6 +184,32 @@ test('rates cover the last readings only', () => {
   assert.equal(window.span_ms, 0);
 });
 
+test('what PGs had counted before they were heard of is no rate; what they count afterwards is', () => {
+  const map = makeMap();
+  const pgMap = new PgMap(6, 10_000);
+  const placement = new CrushPlacement(map);
+  const report = (objects: number, seq: number): void => {
+    const pgs = [0, 1, 2, 3].map((seed) => {
+      const [pgid, pg] = makePg(seed, CLEAN, objects);
+      pg.reportedSeq = seq;
+      return [pgid, pg] as const;
+    });
+    pgMap.report({ osd: 0, osdStat: makeOsdStat(), pgs, pools: [] }, map);
+  };
+  pgMap.updateMap(map, START_MS);
+  pgMap.tick(START_MS);
+  report(1000, 1);
+  pgMap.tick(START_MS + 2000);
+  assert.equal(pgMap.digest(map, placement).pgSumDelta.stats.numWr, 0);
+  assert.equal(pgMap.digest(map, placement).poolSumDelta.get(1)![0].stats.numWr, 0);
+  report(1010, 2);
+  pgMap.tick(START_MS + 4000);
+  const digest = pgMap.digest(map, placement);
+  assert.equal(digest.pgSumDelta.stats.numWr, 40);
+  assert.equal(digest.poolSumDelta.get(1)![0].stats.numWr, 40);
+  assert.equal(digest.pgSum.stats.numWr, 4040);
+});
+
 test('health checks say what Ceph says', () => {
   const map = makeMap();
   const pgMap = makePgMap(map, [CLEAN, pgState.ACTIVE | pgState.UNDERSIZED | pgState.DEGRADED, CLEAN, pgState.DOWN]);

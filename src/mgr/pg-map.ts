@@ -44,6 +44,8 @@ export class PgMap {
   readonly #poolSpace = new Map<number, Map<number, StoreStatfs>>();
   readonly #rates: RateWindow;
   readonly #poolRates = new Map<number, RateWindow>();
+  /** By pool: the counts with which its PGs were first heard of. */
+  readonly #before = new Map<number, PoolStat>();
   readonly #smoothIntervals: number;
   readonly #resetAfter_ms: number;
   version = 0;
@@ -75,10 +77,23 @@ export class PgMap {
       ) {
         continue;
       }
+      if (known === undefined || known.state === 0n) this.#note(pgid.pool, stat);
       if (known?.state !== stat.state) isNews = true;
       this.pgs.set(key, stat);
     }
     return isNews;
+  }
+
+  /** What a PG had counted when it was first heard of happened before: it is no rate. */
+  #note(pool: number, stat: PgStat): void {
+    let sum = this.#before.get(pool);
+    if (sum === undefined) {
+      sum = makePoolStat();
+      this.#before.set(pool, sum);
+    }
+    sum.stats.add(stat.stats);
+    sum.logSize += stat.logSize;
+    sum.ondiskLogSize += stat.ondiskLogSize;
   }
 
   /** Follows a new OSD map: PGs come and go with pools, those of a primary that is down turn stale. */
@@ -101,6 +116,7 @@ export class PgMap {
       }
     }
     for (const pool of this.#poolRates.keys()) if (!map.pools.has(pool)) this.#poolRates.delete(pool);
+    for (const pool of this.#before.keys()) if (!map.pools.has(pool)) this.#before.delete(pool);
     for (const osd of [...this.osds.keys()]) {
       if (!map.exists(osd)) {
         this.osds.delete(osd);
@@ -126,14 +142,16 @@ export class PgMap {
     this.version++;
     this.stamp_ms = now_ms;
     const sums = this.#sums();
-    this.#rates.add(sums.all, now_ms);
+    const all = [...this.#before.values()];
+    this.#rates.add(less(sums.all, all), now_ms);
     for (const [pool, sum] of sums.pools) {
+      const before = this.#before.get(pool);
       let window = this.#poolRates.get(pool);
       if (window === undefined) {
         window = new RateWindow(this.#smoothIntervals, this.#resetAfter_ms);
         this.#poolRates.set(pool, window);
       }
-      window.add(sum, now_ms);
+      window.add(before === undefined ? sum : less(sum, [before]), now_ms);
     }
   }
 
@@ -239,6 +257,16 @@ export class PgMap {
     }
     return d;
   }
+}
+
+function less(sum: PoolStat, parts: readonly PoolStat[]): PoolStat {
+  const rest = { ...sum, stats: sum.stats.copy() };
+  for (const part of parts) {
+    rest.stats.sub(part.stats);
+    rest.logSize -= part.logSize;
+    rest.ondiskLogSize -= part.ondiskLogSize;
+  }
+  return rest;
 }
 
 const SPACE_FIELDS = Object.keys(makeStoreStatfs()) as (keyof StoreStatfs)[];
