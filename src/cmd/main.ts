@@ -35,6 +35,10 @@ const commands: Record<string, Command> = {
     summary: "Ceph's tool for OSD maps",
     run: async (argv) => (await import('./tools/osdmaptool.ts')).osdmaptool(argv),
   },
+  'objectstore-tool': {
+    summary: "Ceph's tool for the store of a stopped OSD (ceph-objectstore-tool)",
+    run: async (argv) => (await import('./tools/objectstore-tool.ts')).objectstoreTool(argv),
+  },
   monmaptool: {
     summary: "Ceph's tool for monitor maps",
     run: async (argv) => (await import('./tools/monmaptool.ts')).monmaptool(argv),

@@ -29,8 +29,10 @@ export interface FsckOptions {
 export interface FsckReport {
   readonly objects: number;
   readonly blocks: number;
-  /** One line per finding. */
+  /** One line per finding, up to {@link ERRORS_MAX}. */
   readonly errors: string[];
+  /** All findings. */
+  readonly errorCount: number;
   /** Findings that `repair` mended. */
   readonly repaired: number;
 }
@@ -80,7 +82,13 @@ class Fsck {
     this.#checkAllocation();
     this.#checkReferences();
     if (this.#options.repair === true && this.#ops.length > 0) this.#core.kv.commitSync(this.#ops);
-    return { objects: this.#objects, blocks: this.#blocks, errors: this.#errors, repaired: this.#repaired };
+    return {
+      objects: this.#objects,
+      blocks: this.#blocks,
+      errors: this.#errors,
+      errorCount: this.#errorCount,
+      repaired: this.#repaired,
+    };
   }
 
   #mend(op: KvOp): void {
