@@ -504,7 +504,6 @@ export class MonClient implements MonClientApi, Dispatcher, MonAttemptObserver {
       case messageTypeNumber.MON_COMMAND_ACK:
       case messageTypeNumber.LOGACK:
       case messageTypeNumber.CONFIG:
-      case messageTypeNumber.PING:
         break;
       case messageTypeNumber.COMMAND_REPLY:
         if (message.connection.peerType !== entityType.MON) return false;

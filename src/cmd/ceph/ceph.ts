@@ -3,7 +3,7 @@ import { closeSync, fchownSync, openSync, readFileSync, statSync, writeSync } fr
 import type { Rados } from '../../client/index.ts';
 import { Config } from '../../config/index.ts';
 import { installNativeCrc32c } from '../../runtime/index.ts';
-import { CEPH_RELEASE_NAME, CEPH_VERSION_SHORT, parseAuthName } from '../../types/index.ts';
+import { CEPH_RELEASE_NAME, CEPH_VERSION_SHORT, MonMap, parseAuthName } from '../../types/index.ts';
 import { adminSocketCommand } from './admin-socket.ts';
 import { ArgumentError } from './arg-types.ts';
 import { ConfMissing, clientConfig, takeConfigOptions } from './client-config.ts';
@@ -229,19 +229,25 @@ async function ping(config: Config, word: string, timeout_s: number | undefined)
     return 1;
   }
   const rados = await connect(config, timeout_s);
+  const asked = async (id: string): Promise<string | undefined> => {
+    const info = rados.monClient.monMap.mon(id);
+    const lone = info === undefined ? undefined : makeRados(config, new MonMap().withMon(info));
+    return lone === undefined ? undefined : await pingMonitor(lone);
+  };
   try {
     const name = word.slice('mon.'.length);
-    if (name !== '*') {
-      out(`${(await pingMonitor(rados, name)) ?? 'None'}\n`);
+    if (name === '*') {
+      for (const id of (await daemonIds(rados, 'mon'))!) {
+        out(`mon.${id}\n${(await asked(id)) ?? 'Error connecting to monitor.'}\n`);
+      }
       return 0;
     }
-    for (const id of (await daemonIds(rados, 'mon'))!) {
-      out(`mon.${id}\n${(await pingMonitor(rados, id)) ?? 'Error connecting to monitor.'}\n`);
+    if (rados.monClient.monMap.mon(name) === undefined) {
+      err(`[errno ${ENOENT}] ${radosErrorText(ENOENT, 'calling ping_monitor')}\n`);
+      return 1;
     }
+    out(`${(await asked(name)) ?? 'None'}\n`);
     return 0;
-  } catch (error) {
-    err(`[errno ${errnoOf(error)}] ${radosErrorText(errnoOf(error), 'calling ping_monitor')}\n`);
-    return 1;
   } finally {
     rados.shutdown();
   }

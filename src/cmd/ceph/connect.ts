@@ -5,7 +5,7 @@ import { type Logger, silentLogger } from '../../base/index.ts';
 import { Rados } from '../../client/index.ts';
 import type { Config } from '../../config/index.ts';
 import { FileLogger, logStamp, systemClock, systemEntropy, tcpNetwork } from '../../runtime/index.ts';
-import { parseAuthName } from '../../types/index.ts';
+import { type MonMap, parseAuthName } from '../../types/index.ts';
 
 /** Lines of the log that Ceph's programs write to stderr too: time, a thread's name, level. */
 export function logLine(text: string): void {
@@ -51,8 +51,8 @@ function clientLogger(config: Config): Logger {
   return new FileLogger(path === '' ? '/dev/stderr' : path, config, false);
 }
 
-/** A handle that is not connected yet. Undefined where this client has no key: that was said already. */
-export function makeRados(config: Config): Rados | undefined {
+/** A handle that is not connected yet. `monMap`: the monitors to begin with, where it is not mon_host that tells them. Undefined where this client has no key: that was said already. */
+export function makeRados(config: Config, monMap?: MonMap): Rados | undefined {
   const { type, id } = config.owner;
   const name = `${type}.${id}`;
   const keyring = clientKeys(config, name);
@@ -66,5 +66,6 @@ export function makeRados(config: Config): Rados | undefined {
     entropy: systemEntropy,
     log: clientLogger(config),
     hostname: hostname(),
+    ...(monMap === undefined ? {} : { monMap }),
   });
 }

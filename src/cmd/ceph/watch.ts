@@ -1,10 +1,11 @@
 /** `ceph -w`: the status, and then the cluster log as it comes. `ceph ping`. */
+import type { TimerHandle } from '../../base/index.ts';
 import type { Rados } from '../../client/index.ts';
 import { decodeFromBytes, string } from '../../encoding/index.ts';
 import { MLog, MPing, messageTypeNumber } from '../../messages/index.ts';
 import type { ReceivedMessage } from '../../msgr/index.ts';
 import { systemClock } from '../../runtime/index.ts';
-import { clogType, entityType, formatAuthName, formatUtime, type LogEntry } from '../../types/index.ts';
+import { clogType, formatAuthName, formatUtime, type LogEntry } from '../../types/index.ts';
 
 const LEVEL_NAMES: ReadonlyMap<number, string> = new Map([
   [clogType.DEBUG, '[DBG]'],
@@ -45,29 +46,36 @@ export function followClusterLog(rados: Rados, level: string, onEntry: (line: st
 /** Milliseconds for a monitor to answer a ping. */
 const PING_TIMEOUT_MS = 5000;
 
-/** What a monitor says of itself, asked directly; undefined where it does not answer. ENOENT where there is no such monitor. */
-export function pingMonitor(rados: Rados, name: string): Promise<string | undefined> {
-  const info = rados.monClient.monMap.mon(name);
-  if (info === undefined) return Promise.reject(Object.assign(new Error(`no monitor ${name}`), { errno: 2 }));
-  return new Promise((resolve) => {
-    const connection = rados.messenger.connect(entityType.MON, info.addrs, { anonymous: true });
-    const timer = systemClock.setTimer(PING_TIMEOUT_MS, () => finish(undefined));
-    const finish = (text: string | undefined): void => {
-      systemClock.clearTimer(timer);
-      connection.markDown();
-      resolve(text);
-    };
-    rados.messenger.addDispatcher({
-      handleMessage(message: ReceivedMessage): unknown {
-        if (message.type !== messageTypeNumber.PING || message.connection !== connection) return false;
-        try {
-          finish(decodeFromBytes(string, MPing.decode(message).payload));
-        } finally {
-          message.release();
-        }
-        return true;
-      },
+/**
+ * What a monitor says of itself, asked directly: `lone` is a handle that knows that monitor only and is not connected yet. Undefined where it does not
+ * answer.
+ */
+export async function pingMonitor(lone: Rados): Promise<string | undefined> {
+  let timer: TimerHandle | undefined;
+  try {
+    const answer = new Promise<string>((resolve) => {
+      lone.messenger.addDispatcher({
+        handleMessage(message: ReceivedMessage): unknown {
+          if (message.type !== messageTypeNumber.PING) return false;
+          try {
+            resolve(decodeFromBytes(string, MPing.decode(message).payload));
+          } finally {
+            message.release();
+          }
+          return true;
+        },
+      });
     });
-    connection.send(MPing.encode({}));
-  });
+    await lone.monClient.authenticate(PING_TIMEOUT_MS);
+    lone.monClient.send(MPing.encode({}));
+    const late = new Promise<undefined>((resolve) => {
+      timer = systemClock.setTimer(PING_TIMEOUT_MS, () => resolve(undefined));
+    });
+    return await Promise.race([answer, late]);
+  } catch {
+    return undefined;
+  } finally {
+    if (timer !== undefined) systemClock.clearTimer(timer);
+    lone.shutdown();
+  }
 }
