@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KeyRing } from '../auth/index.ts';
 import { type Disk, ErrnoError, silentLogger } from '../base/index.ts';
-import { Rados, RadosError } from '../client/index.ts';
+import { Rados, RadosError } from '../rados/index.ts';
 import { installNativeCrc32c, Scope, systemClock, systemEntropy } from '../runtime/index.ts';
 import { MemoryStore, type ObjectStore } from '../store/index.ts';
 import { entityType } from '../types/index.ts';
@@ -39,7 +39,7 @@ import { monKind } from './mon.ts';
 import { osdKind } from './osd.ts';
 import { osdStore } from './osd-make.ts';
 
-export type { Rados } from '../client/index.ts';
+export type { Rados } from '../rados/index.ts';
 
 /** What {@link Cluster.start} takes. */
 export interface ClusterOptions {
