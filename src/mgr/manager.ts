@@ -53,6 +53,7 @@ import { osdCommands } from './osd-commands.ts';
 import { osdDfCommands } from './osd-df.ts';
 import { pgCommands } from './pg-commands.ts';
 import { PgMap } from './pg-map.ts';
+import { scrubCommands } from './scrub-commands.ts';
 import { serviceCommands } from './service-commands.ts';
 import type { MgrView } from './view.ts';
 
@@ -131,8 +132,14 @@ export class Manager {
       ports.config.num('mon_stat_smooth_intervals'),
       ports.config.num('mon_delta_reset_interval') * 1000,
     );
-    for (const c of [...pgCommands, ...osdCommands, ...osdDfCommands, ...serviceCommands(() => this.#serviceMap)])
-      this.#commands.set(c.spec.prefix, c);
+    const all = [
+      ...pgCommands,
+      ...osdCommands,
+      ...osdDfCommands,
+      ...serviceCommands(() => this.#serviceMap),
+      ...scrubCommands((osd, message) => this.#sendToOsd(osd, message)),
+    ];
+    for (const c of all) this.#commands.set(c.spec.prefix, c);
   }
 
   get isActive(): boolean {
@@ -332,6 +339,13 @@ export class Manager {
         { features: connection.peerFeatures },
       ),
     );
+  }
+
+  #sendToOsd(osd: number, message: MessageParts): boolean {
+    const reporter = this.#reporters.get(`${entityType.OSD}.${osd}`);
+    if (reporter === undefined) return false;
+    reporter.connection.send(message);
+    return true;
   }
 
   #handlePgStats(message: ReceivedMessage): void {

@@ -1,6 +1,7 @@
 /** Options of the daemon, read out of the configuration once and again when it changes. Names and defaults are Ceph's. */
 import type { Config } from '../config/index.ts';
 import type { OpLimits } from './ops/context.ts';
+import type { ScrubOptions } from './pg/scrub.ts';
 import type { PgServices } from './pg/services.ts';
 
 /** Bytes that a store is made larger than its OSD says it is (the block file is sparse); see Osd.space. */
@@ -20,6 +21,20 @@ export function opLimits(config: Config): OpLimits {
     writeReply: config.num('osd_max_write_op_reply_len'),
     watchTimeout_s: config.num('osd_client_watch_timeout'),
     notifyTimeout_s: config.num('osd_default_notify_timeout'),
+  };
+}
+
+export function scrubOptions(config: Config): ScrubOptions {
+  return {
+    stride: config.num('osd_deep_scrub_stride'),
+    keys: config.num('osd_deep_scrub_keys'),
+    largeKeys: config.num('osd_deep_scrub_large_omap_object_key_threshold'),
+    largeBytes: config.num('osd_deep_scrub_large_omap_object_value_sum_threshold'),
+    chunk_max: Math.max(3, config.num('osd_scrub_chunk_max')),
+    sleep_ms: config.num('osd_scrub_sleep') * 1000,
+    objectSize_max: config.num('osd_max_object_size'),
+    digestAge_ms: config.num('osd_deep_scrub_update_digest_min_age') * 1000,
+    autoRepair_max: config.bool('osd_scrub_auto_repair') ? config.num('osd_scrub_auto_repair_num_errors') : 0,
   };
 }
 

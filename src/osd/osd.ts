@@ -17,6 +17,7 @@ import {
   MOSDMarkMeDown,
   MOSDPGCreated,
   MOSDPGTemp,
+  MOSDScrub2,
   messageTypeNumber,
 } from '../messages/index.ts';
 import type { Connection, Messenger, ReceivedMessage, WireMessage } from '../msgr/index.ts';
@@ -52,7 +53,7 @@ import { Heartbeat, type HeartbeatHost } from './heartbeat.ts';
 import { ClientOp, classify } from './ops/client-op.ts';
 import { opFlag } from './ops/codes.ts';
 import { encodeReply } from './ops/reply.ts';
-import { heartbeatOptions, opLimits, pgOptions, SPARE_BYTES } from './options.ts';
+import { heartbeatOptions, opLimits, pgOptions, SPARE_BYTES, scrubOptions } from './options.ts';
 import { META_COLLECTION, OsdMaps, readSuperblock, writeSuperblock } from './osd-maps.ts';
 import { perfCounters } from './perf.ts';
 import type { PgMapping } from './pg/choose.ts';
@@ -63,6 +64,7 @@ import { Pg } from './pg/pg.ts';
 import { newCounters, type OpCounters, type PgServices } from './pg/services.ts';
 import { MgrReporter, type ReportHost } from './report.ts';
 import { Reserver } from './reserver.ts';
+import { ScrubSchedule } from './scrub-schedule.ts';
 import { type OpCaps, Session } from './session.ts';
 import { pgStatReport } from './stats.ts';
 import { OpTracker } from './tracker.ts';
@@ -118,6 +120,9 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   maps!: OsdMaps;
   map: OSDMap = new OSDMap();
   readonly pgs = new Map<number, Pg>();
+  readonly scrubs = new Reserver<string>(() => this.config.num('osd_max_scrubs'));
+  scrubOptions: PgServices['scrubOptions'];
+  readonly #scrubSchedule = new ScrubSchedule(this);
   readonly snapTrims = new Reserver<string>(() => this.config.num('osd_max_trimming_pgs'));
   readonly tracker: OpTracker;
   readonly heartbeats: Heartbeat;
@@ -157,6 +162,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     this.started_ms = options.clock.monotonic();
     this.limits = opLimits(this.config);
     this.pgOptions = pgOptions(this.config);
+    this.scrubOptions = scrubOptions(this.config);
     this.heartbeat = heartbeatOptions(this.config);
     this.tracker = new OpTracker(this.clock, {
       historySize: this.config.num('osd_op_history_size'),
@@ -214,6 +220,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   configChanged(): void {
     this.limits = opLimits(this.config);
     this.pgOptions = pgOptions(this.config);
+    this.scrubOptions = scrubOptions(this.config);
     this.heartbeat = heartbeatOptions(this.config);
     this.tracker.limits = {
       historySize: this.config.num('osd_op_history_size'),
@@ -802,9 +809,9 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     return (BigInt(this.map.epoch) << 32n) | BigInt(this.#notifyId++ >>> 0);
   }
 
-  clusterLog(level: 'error' | 'warn' | 'info', text: string): void {
-    const prio = level === 'error' ? clogType.ERROR : level === 'warn' ? clogType.WARN : clogType.INFO;
-    this.#monc.clusterLog(prio, text);
+  clusterLog(level: 'error' | 'warn' | 'info' | 'debug', text: string): void {
+    const prio = { error: clogType.ERROR, warn: clogType.WARN, info: clogType.INFO, debug: clogType.DEBUG };
+    this.#monc.clusterLog(prio[level], text);
   }
 
   fatal(error: unknown): never {
@@ -897,6 +904,9 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
         message.release();
         this.#stopped?.();
         return true;
+      case messageTypeNumber.OSD_SCRUB2:
+        this.#handleScrub(message);
+        return true;
       case messageTypeNumber.COMMAND:
         this.#commands.handle(message, this.#sessionOf(message.connection));
         return true;
@@ -908,6 +918,16 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
       default:
         return false;
     }
+  }
+
+  /** MOSDScrub2: the manager passes on that somebody wants PGs scrubbed. */
+  #handleScrub(message: ReceivedMessage): void {
+    const from = message.connection.peerType;
+    message.release();
+    if (from !== entityType.MGR && from !== entityType.MON) return;
+    const { fsid, pgs, repair, deep } = MOSDScrub2.decode(message);
+    if (fsid !== this.fsid) return;
+    for (const { pgid } of pgs) this.find(pgid)?.scrubber.request({ deep, repair, required: true });
   }
 
   #sessionOf(connection: Connection): Session {
@@ -1047,6 +1067,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     if (now >= this.#nextBoot_ms) this.#askToBoot();
     if (this.state !== 'active') return;
     this.#reportFullness();
+    this.#scrubSchedule.tick();
     if (now >= this.#nextBeacon_ms) {
       this.#nextBeacon_ms = now + this.config.num('osd_beacon_report_interval') * 1000;
       this.sendBeacon();

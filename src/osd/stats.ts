@@ -8,6 +8,7 @@ export function pgStatReport(pg: Pg, epoch: number, now: Utime): PgStat {
   const s = pg.info.stats;
   s.reportedSeq++;
   s.reportedEpoch = epoch;
+  copyScrubs(pg);
   const { state } = s;
   if (pg.reportedState !== state) {
     s.lastChange = now;
@@ -33,6 +34,19 @@ export function pgStatReport(pg: Pg, epoch: number, now: Utime): PgStat {
   s.created = pg.info.history.epochCreated;
   countCopies(pg);
   return s;
+}
+
+/** When the PG was scrubbed is in its history; what came of it, in its state. */
+function copyScrubs(pg: Pg): void {
+  const { peering } = pg;
+  const { history, stats: s } = pg.info;
+  s.lastScrub = history.lastScrub;
+  s.lastScrubStamp = history.lastScrubStamp;
+  s.lastDeepScrub = history.lastDeepScrub;
+  s.lastDeepScrubStamp = history.lastDeepScrubStamp;
+  s.lastCleanScrubStamp = history.lastCleanScrubStamp;
+  if (s.stats.numScrubErrors > 0) peering.setState(pgState.INCONSISTENT);
+  else peering.clearState(pgState.INCONSISTENT | pgState.FAILED_REPAIR);
 }
 
 /** Statistics stay small: so many ranges at a time, the rest when the monitors have taken these. */

@@ -152,6 +152,18 @@ export class TestOsd {
         purgedIntervalsMax: 512,
       },
       snapTrims: new Reserver(() => 2),
+      scrubs: new Reserver(() => 1),
+      scrubOptions: {
+        stride: 4,
+        keys: 2,
+        largeKeys: 6,
+        largeBytes: 1000,
+        chunk_max: 5,
+        sleep_ms: 0,
+        objectSize_max: LIMITS.objectSize,
+        digestAge_ms: 7200_000,
+        autoRepair_max: 0,
+      },
       targetLogEntries: cluster.logEntries,
       contextsPerPg: 64,
       failsafeFull: false,
@@ -169,7 +181,7 @@ export class TestOsd {
       fatal: (error) => {
         throw error;
       },
-      clusterLog: () => {},
+      clusterLog: (level, text) => cluster.log.push(`${level}: ${text}`),
     };
   }
 
@@ -238,6 +250,8 @@ export class TestCluster {
   readonly chunk: number;
   readonly forceAuthMissing: number;
   readonly dropped: string[] = [];
+  /** What OSDs told the cluster log. */
+  readonly log: string[] = [];
   #queue: { from: number; to: number; message: WireMessage }[] = [];
   #infos: OsdInfo[];
   #pool: PgPool;

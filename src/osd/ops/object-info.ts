@@ -151,6 +151,11 @@ export class ObjectInfo {
     this.dataDigest = DIGEST_NONE;
   }
 
+  setOmapDigest(crc: number): void {
+    this.flags |= oiFlag.OMAP_DIGEST;
+    this.omapDigest = crc;
+  }
+
   clearOmapDigest(): void {
     this.flags &= ~oiFlag.OMAP_DIGEST;
     this.omapDigest = DIGEST_NONE;

@@ -1,7 +1,7 @@
 /**
  * The way of a client's request through one PG: what it must wait for, whether it was done before, execution, and the reply.
  */
-import { type Clock, errno } from '../../base/index.ts';
+import { errno } from '../../base/index.ts';
 import { Writer } from '../../encoding/index.ts';
 import { Transaction } from '../../store/index.ts';
 import {
@@ -17,18 +17,18 @@ import {
   utimeFromMs,
   utimeIsZero,
 } from '../../types/index.ts';
-import { InProgress, type ReplicatedBackend } from '../backend/replicated.ts';
+import { InProgress } from '../backend/replicated.ts';
 import { cloneKey, headKey } from '../model.ts';
-import type { PgLog } from '../pg/log.ts';
 import { errorEntry, LogEntry, logOp, type OpReturn, writeLogEntry } from '../pg/log-entry.ts';
 import { keep } from '../scratch.ts';
 import type { Session } from '../session.ts';
 import { textLength } from './attr-ops.ts';
 import { type ClientOp, may } from './client-op.ts';
 import { opCode, opFlag } from './codes.ts';
-import { type ExecHost, ObjectContext, OpContext, type StatDelta } from './context.ts';
+import { ObjectContext, OpContext } from './context.ts';
 import { executeOps } from './execute.ts';
 import { identityBytes, ObjectInfo, oiFlag, readObjectInfo, writeObjectInfo } from './object-info.ts';
+import type { OpHost } from './op-host.ts';
 import { OwnChange } from './own-change.ts';
 import { Ranges } from './ranges.ts';
 import { rangeToFetch } from './read-ops.ts';
@@ -43,49 +43,6 @@ const EMPTY = new Uint8Array(0);
 const EBLOCKLISTED = errno.ESHUTDOWN;
 const EOLDSNAPC = 85;
 const OSD_WRITETOOBIG = 90;
-
-/** What the path needs of its PG beyond execution. */
-export interface OpHost extends ExecHost {
-  readonly clock: Clock;
-  readonly pool: number;
-  readonly shard: number;
-  readonly whoami: number;
-  readonly mapEpoch: number;
-  readonly isPrimary: boolean;
-  readonly log: PgLog;
-  readonly backend: ReplicatedBackend;
-  readonly replicas: readonly number[];
-  lastUpdate: Eversion;
-  readonly lastComplete: Eversion;
-  lastUserVersion: number;
-  readonly minLastCompleteOndisk: Eversion;
-  /** The object's bytes are not here. */
-  isUnreadable(key: string): boolean;
-  /** Some copy lacks the object. */
-  isDegraded(key: string, oid: Hobject): boolean;
-  /** Recovery of this object is waited for. */
-  wantRecovered(key: string): void;
-  nextTid(): number;
-  /** Snapshots of the pool, where the pool makes them (and not its clients). */
-  readonly poolSnaps: { readonly seq: Snapid; readonly snaps: readonly Snapid[] } | undefined;
-  isRemovedSnap(snap: Snapid): boolean;
-  /** The pool takes no more data: -errno to answer those who ask, 0 where it does. */
-  readonly poolFull: number;
-  readonly failsafeFull: boolean;
-  isBlocklisted(op: ClientOp): boolean;
-  addStats(delta: StatDelta, version: Eversion): void;
-  readStats(delta: StatDelta): void;
-  opDone(op: ClientOp, bytesIn: number, bytesOut: number): void;
-  /** The request is dropped: its client sends it again by itself, or never. */
-  drop(op: ClientOp, why: string): void;
-  updateTrimTo(): void;
-  /** Runs watch and notify effects. */
-  runEffects(change: { readonly op: ClientOp | undefined }, obc: ObjectContext, ctx: OpContext['effects']): void;
-  /** Registers watches that the object carries. */
-  loadWatches(obc: ObjectContext): void;
-  listObjects(op: ClientOp): void;
-  warn(text: string): void;
-}
 
 export class OpPath {
   readonly #host: OpHost;
@@ -172,6 +129,7 @@ export class OpPath {
       this.waitForObject(key, op, 'waiting for degraded object');
       return;
     }
+    if (op.writeOrdered && host.waitsForScrub(op)) return;
     if (writes && this.#repeated(op)) return;
     for (const sub of op.ops) {
       if ((sub.code === opCode.LIST_SNAPS) !== (op.snapId === CEPH_SNAPDIR)) {
@@ -183,6 +141,7 @@ export class OpPath {
     if (typeof found === 'number') {
       if (found === -errno.EAGAIN) {
         if (!host.isPrimary) this.replyError(op, -errno.EAGAIN);
+        else if (host.isUnreadable(key)) this.waitForObject(key, op, 'waiting for missing object');
         return;
       }
       if (writes) this.#recordError(op, this.#oidOf(op), key, found, undefined);
@@ -433,7 +392,7 @@ export class OpPath {
     const clone = this.#prepareClone(ctx);
     let result = executeOps(ctx, op.ops);
     if (result === -errno.EAGAIN) {
-      host.drop(op, 'try again');
+      this.#again(op, obc);
       return;
     }
     if (result < 0) {
@@ -488,12 +447,27 @@ export class OpPath {
     const ctx = new OpContext(host, op, obc, NO_TRANSACTION);
     const result = executeOps(ctx, op.ops);
     if (result === -errno.EAGAIN) {
-      host.drop(op, 'try again');
+      this.#again(op, obc);
       return;
     }
     host.readStats(ctx.delta);
     if (result >= 0 && ctx.effects !== undefined) host.runEffects({ op }, obc, ctx.effects);
     this.#replyRead(op, result, ctx);
+  }
+
+  /** What execution needed cannot be read here now: the request waits for it, or goes elsewhere. */
+  #again(op: ClientOp, obc: ObjectContext): void {
+    const host = this.#host;
+    for (const sub of op.ops) sub.restore();
+    if (!host.isPrimary) {
+      this.replyError(op, -errno.EAGAIN);
+      return;
+    }
+    const clones = obc.ssc?.snapset.clones ?? [];
+    const keys = [obc.key, ...clones.map((c) => cloneKey(obc.key, c.id))];
+    const missing = keys.find((key) => host.isUnreadable(key));
+    if (missing !== undefined) this.waitForObject(missing, op, 'waiting for missing object');
+    else host.drop(op, 'try again');
   }
 
   /** Reads ahead of execution, off the event loop's thread. Until then changes of the object wait, so that the request sees what it would have seen at once. */
@@ -677,7 +651,7 @@ export class OpPath {
     obc.writesInFlight++;
     host.lastUserVersion = Math.max(host.lastUserVersion, ctx.userAtVersion);
     host.lastUpdate = at;
-    host.addStats(delta, at);
+    host.addStats(delta, at, obc.oid);
     host.updateTrimTo();
     op.state = 'waiting for sub ops';
     const change = new InProgress({

@@ -7,7 +7,7 @@ import { LogEntry, logOp, writeLogEntry } from '../pg/log-entry.ts';
 import type { ObjectContext } from './context.ts';
 import { StatDelta } from './context.ts';
 import { ObjectInfo, oiFlag, reqidNone, writeObjectInfo } from './object-info.ts';
-import type { OpHost } from './op-path.ts';
+import type { OpHost } from './op-host.ts';
 import { Ranges } from './ranges.ts';
 import { type Clone, cloneBytes, encodeSnaps, type SnapSet, snapSetBytes, snapSetEmpty } from './snap-set.ts';
 
@@ -74,7 +74,7 @@ export class OwnChange {
     obc.writesInFlight++;
     if (cloneObc !== undefined) cloneObc.writesInFlight++;
     host.lastUpdate = this.#at;
-    host.addStats(this.delta, this.#at);
+    host.addStats(this.delta, this.#at, obc.oid);
     host.updateTrimTo();
     const change = new InProgress({
       tid: host.nextTid(),

@@ -1,22 +1,28 @@
 /** Listings of a PG's objects: pgls and pgnls, with the cursor that both sides keep. */
 import { Buffer } from 'node:buffer';
 import { errno } from '../../base/index.ts';
-import { Reader, Writer } from '../../encoding/index.ts';
+import { type Decoded, encodeToBytes, Reader, Writer } from '../../encoding/index.ts';
 import type { ObjectStore } from '../../store/index.ts';
 import {
   CEPH_NOSNAP,
   compareGhobject,
   compareHobject,
+  formatSnapid,
   Ghobject,
   type Hobject,
   hobject,
   hobjectMax,
   hobjectMin,
+  inconsistentObject,
+  inconsistentSnapset,
   type PgId,
   pgHobjectEnd,
   pgHobjectStart,
+  scrubLsArg,
+  scrubLsResult,
 } from '../../types/index.ts';
 import type { MissingSet } from '../pg/missing.ts';
+import type { ScrubFindings } from '../pg/scrub.ts';
 import type { ClientOp } from './client-op.ts';
 import { opCode } from './codes.ts';
 import type { SubOp } from './sub-op.ts';
@@ -32,6 +38,9 @@ export interface ListHost {
   readonly pgid: PgId;
   readonly pgNum: number;
   readonly missing: MissingSet;
+  /** First epoch of the interval, and what the last scrub in it has found. */
+  readonly interval: number;
+  readonly findings: ScrubFindings | undefined;
   readonly listMax: number;
 }
 
@@ -59,7 +68,7 @@ export function runPgOps(host: ListHost, op: ClientOp): number {
         result = -errno.ENOENT;
         break;
       case opCode.SCRUBLS:
-        result = -errno.EOPNOTSUPP;
+        result = listFindings(host, sub);
         break;
       default:
         result = -errno.EINVAL;
@@ -87,6 +96,36 @@ function page(host: ListHost, from: Hobject, end: Hobject, limit: number): { obj
     objects.sort(compareHobject);
   }
   return { objects, next };
+}
+
+/** Order of findings: by snapshot, then by name. */
+function findingKey(id: { readonly name: string; readonly nspace: string; readonly snap: number }): string {
+  return `${formatSnapid(id.snap)}\0${id.name}\0${id.nspace}`;
+}
+
+/** scrubls: objects or snapshot sets that the last scrub found inconsistent. */
+function listFindings(host: ListHost, sub: SubOp): number {
+  let asked: Decoded<typeof scrubLsArg>;
+  try {
+    asked = scrubLsArg.decode(new Reader(sub.indata));
+  } catch {
+    return -errno.EINVAL;
+  }
+  const { interval, findings } = host;
+  if (asked.interval !== 0 && asked.interval !== interval) return -errno.EAGAIN;
+  if (findings === undefined) return -errno.ENOENT;
+  const after = asked.startAfter.name === '' ? '' : findingKey(asked.startAfter);
+  const found: [string, Uint8Array][] = [];
+  if (asked.getSnapsets !== 0) {
+    for (const x of findings.snapsets) found.push([findingKey(x.object), encodeToBytes(inconsistentSnapset, x)]);
+  } else for (const x of findings.objects) found.push([findingKey(x.object), encodeToBytes(inconsistentObject, x)]);
+  const values = found
+    .filter(([key]) => key > after)
+    .sort((a, b) => (a[0] < b[0] ? -1 : 1))
+    .slice(0, asked.max)
+    .map(([, bytes]) => bytes);
+  sub.out(encodeToBytes(scrubLsResult, { interval, values }));
+  return 0;
 }
 
 /** Only objects with this value of an xattr (in the store's names). */

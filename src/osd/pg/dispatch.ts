@@ -1,6 +1,12 @@
 /** Takes messages between OSDs to their PG, makes PGs that messages bring, and holds back what is of a map that has not come or an interval that is over. */
 import { Reader } from '../../encoding/index.ts';
-import { MOSDPGBackfill, messageTypeNumber } from '../../messages/index.ts';
+import {
+  MOSDPGBackfill,
+  MOSDRepScrub,
+  MOSDRepScrubMap,
+  MOSDScrubReserve,
+  messageTypeNumber,
+} from '../../messages/index.ts';
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import type { PgId, SpgId } from '../../types/index.ts';
 import { newHistory, PastIntervals, type PgHistory, PgInfo } from './info.ts';
@@ -39,6 +45,9 @@ export const pgMessageTypes: ReadonlySet<number> = new Set([
   messageTypeNumber.OSD_REPOP,
   messageTypeNumber.OSD_REPOPREPLY,
   messageTypeNumber.OSD_PG_BACKFILL,
+  messageTypeNumber.OSD_REP_SCRUB,
+  messageTypeNumber.OSD_REP_SCRUBMAP,
+  messageTypeNumber.OSD_SCRUB_RESERVE,
 ]);
 
 /** Throws DecodeError for bytes that are not what their type says. */
@@ -75,6 +84,15 @@ export function dispatchPgMessage(dir: PgDirectory, message: ReceivedMessage): v
       return;
     case messageTypeNumber.OSD_PG_BACKFILL:
       backfill(dir, message);
+      return;
+    case messageTypeNumber.OSD_REP_SCRUB:
+      scrub(dir, message, MOSDRepScrub.decode(message), (pg) => pg.scrubber.handleRepScrub(message));
+      return;
+    case messageTypeNumber.OSD_REP_SCRUBMAP:
+      scrub(dir, message, ofPg(MOSDRepScrubMap.decode(message)), (pg) => pg.scrubber.handleMap(message));
+      return;
+    case messageTypeNumber.OSD_SCRUB_RESERVE:
+      scrub(dir, message, ofPg(MOSDScrubReserve.decode(message)), (pg) => pg.scrubber.handleReserve(message));
       return;
     default:
       recovery(dir, message);
@@ -228,6 +246,25 @@ function recovery(dir: PgDirectory, message: ReceivedMessage): void {
   if (message.type === recoveryMessage.PUSH) pg.recovery.handlePush(message);
   else if (message.type === recoveryMessage.PULL) pg.recovery.handlePull(message);
   else pg.run(() => pg.recovery.handlePushReply(message));
+}
+
+function ofPg(m: { pgid: SpgId; mapEpoch: number }): { pgid: PgId; mapEpoch: number } {
+  return { pgid: m.pgid.pgid, mapEpoch: m.mapEpoch };
+}
+
+function scrub(
+  dir: PgDirectory,
+  message: ReceivedMessage,
+  m: { readonly pgid: PgId; readonly mapEpoch: number },
+  take: (pg: Pg) => void,
+): void {
+  if (m.mapEpoch > dir.mapEpoch) {
+    dir.waitForMap(m.mapEpoch, message);
+    return;
+  }
+  const pg = dir.find(m.pgid);
+  if (pg !== undefined && !stale(pg, m.mapEpoch, m.mapEpoch)) pg.run(() => take(pg));
+  message.release();
 }
 
 function backfill(dir: PgDirectory, message: ReceivedMessage): void {

@@ -123,6 +123,8 @@ export type PeeringEvent =
   | { readonly kind: 'log'; readonly from: number; readonly log: PgLogMessage }
   /** The activation's transaction is on disk. */
   | { readonly kind: 'activateCommitted'; readonly activationEpoch: number }
+  /** Copies of objects were found to be damaged: they are among the missing ones now. */
+  | { readonly kind: 'repair' }
   | { readonly kind: 'recovered' }
   | { readonly kind: 'backfilled' };
 
@@ -313,6 +315,11 @@ export class Peering {
         return;
       case 'activateCommitted':
         this.#activateCommitted(event.activationEpoch);
+        return;
+      case 'repair':
+        if (this.state !== 'Clean') return;
+        this.clearState(pgState.CLEAN);
+        this.#recover();
         return;
       case 'recovered':
         if (this.state === 'Recovering') this.#afterRecovery();
@@ -1141,7 +1148,7 @@ export class Peering {
 
   #beClean(): void {
     this.#enter('Clean');
-    this.clearState(pgState.DEGRADED | pgState.RECOVERING | pgState.BACKFILLING);
+    this.clearState(pgState.DEGRADED | pgState.RECOVERING | pgState.BACKFILLING | pgState.REPAIR);
     const { info } = this;
     info.lastComplete = info.lastUpdate;
     if (this.mapping.acting.length === this.pool.size) {
@@ -1187,7 +1194,8 @@ export class Peering {
     for (const [osd, peer] of this.peerInfo) {
       const missing = this.peerMissing.get(osd);
       if (missing === undefined || !this.map.isUp(osd)) continue;
-      if (compareEversion(peer.lastUpdate, need) < 0) continue;
+      // What takes part has had every change since; of others it is known how far they are.
+      if (!this.participants.has(osd) && compareEversion(peer.lastUpdate, need) < 0) continue;
       if (compareHobject(oid, peer.lastBackfill) > 0) continue;
       if (missing.has(key)) continue;
       found.push(osd);

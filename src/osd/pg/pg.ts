@@ -7,13 +7,14 @@ import { pgBackfillOp } from '../../messages/index.ts';
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import { StoreError, Transaction } from '../../store/index.ts';
 import {
+  CEPH_NOSNAP,
   compareEversion,
   compareHobject,
   type Eversion,
   eversionZero,
   formatPgId,
   Ghobject,
-  type Hobject,
+  Hobject,
   hobjectMin,
   type IntervalSet,
   type OSDMap,
@@ -35,8 +36,9 @@ import { objectKey } from '../model.ts';
 import type { ClientOp } from '../ops/client-op.ts';
 import type { Effects, ObjectContext, OpContext, PastRequest, StatDelta } from '../ops/context.ts';
 import { watchKey } from '../ops/object-info.ts';
-import { type OpHost, OpPath } from '../ops/op-path.ts';
-import { trimClone } from '../ops/own-change.ts';
+import type { OpHost } from '../ops/op-host.ts';
+import { OpPath } from '../ops/op-path.ts';
+import { isFree, OwnChange, trimClone } from '../ops/own-change.ts';
 import { runPgOps } from '../ops/pg-ls.ts';
 import type { Session } from '../session.ts';
 import { Notify, Watch } from '../watch.ts';
@@ -50,12 +52,17 @@ import { PgMeta } from './meta.ts';
 import { MissingSet } from './missing.ts';
 import { Peering, type PeeringEvent, type PeeringHost, type PeeringStateName } from './peering.ts';
 import { Recovery, type RecoveryHost } from './recovery.ts';
+import { Scrubber, type ScrubHost } from './scrub.ts';
+import type { NewDigests } from './scrub-compare.ts';
 import type { PgServices } from './services.ts';
 import { type SnapTrimHost, SnapTrimmer } from './snap-trim.ts';
 
 const NO_REPLICAS: readonly number[] = [];
+/** Wanted where nobody knows which version an object had: the one that the others have. */
+const ANY_VERSION: Eversion = { epoch: 0, version: 1 };
+const SCRUB_WAIT_MS = 1000;
 
-export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, BackfillHost, SnapTrimHost {
+export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, BackfillHost, SnapTrimHost, ScrubHost {
   readonly services: PgServices;
   readonly spgid: SpgId;
   readonly pgid: PgId;
@@ -77,12 +84,15 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   readonly recovery: Recovery;
   readonly backfill: Backfill;
   readonly trimmer: SnapTrimmer;
+  readonly scrubber: Scrubber;
   replicas: readonly number[] = NO_REPLICAS;
   trimTo: Eversion = eversionZero;
   minLastCompleteOndisk: Eversion = eversionZero;
   #lastCompleteOndisk: Eversion = eversionZero;
   readonly #peerCompleteOndisk = new Map<number, Eversion>();
   #waitingForActive: ClientOp[] = [];
+  /** Changes of objects that are being scrubbed. */
+  #waitingForScrub: ClientOp[] = [];
   readonly #blockedSessions = new Set<Session>();
   // The transaction of the event that is being handled, and what to do once it is durable.
   #t: Transaction | undefined;
@@ -133,6 +143,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.recovery = new Recovery(this);
     this.backfill = new Backfill(this);
     this.trimmer = new SnapTrimmer(this);
+    this.scrubber = new Scrubber(this);
     this.#lastCompleteOndisk = state.info.lastComplete;
     this.#noteMap();
   }
@@ -401,12 +412,14 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.recovery.reset(this.transaction());
     this.backfill.reset();
     this.trimmer.reset();
+    this.scrubber.reset();
     this.replicas = NO_REPLICAS;
     this.trimTo = eversionZero;
     this.minLastCompleteOndisk = eversionZero;
     this.#peerCompleteOndisk.clear();
     this.#lastCompleteOndisk = this.info.lastComplete;
-    this.#waitingForActive = [...again, ...this.#waitingForActive];
+    this.#waitingForActive = [...again, ...this.#waitingForScrub, ...this.#waitingForActive];
+    this.#waitingForScrub = [];
     if (!this.isPrimary) {
       const drop = this.#waitingForActive;
       this.#waitingForActive = [];
@@ -439,6 +452,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
 
   clean(): void {
     this.markDirty(true);
+    this.scrubber.cleanAgain();
     this.trimmer.kick();
   }
 
@@ -517,6 +531,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     for (const timer of this.#timers) this.clock.clearTimer(timer);
     this.#timers.clear();
     this.releaseTrimTurn();
+    this.releaseScrubTurn();
   }
 
   // --- client requests --------------------------------------------------------------------------------------------------------
@@ -587,7 +602,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     return addr !== undefined && this.map.isBlocklisted(addr);
   }
 
-  addStats(d: StatDelta, version: Eversion): void {
+  addStats(d: StatDelta, version: Eversion, oid: Hobject): void {
+    if (this.scrubber.active) this.scrubber.changed(oid, d);
     const s = this.info.stats.stats;
     s.numBytes += d.bytes;
     s.numObjects += d.objects;
@@ -640,7 +656,31 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     if (error !== undefined && !(error instanceof StoreError)) throw error;
     const what = error === undefined ? 'full-object read crc does not match' : error.message;
     this.services.clusterLog('error', `${this.key} ${what} on ${oid}`);
-    return -errno.EIO;
+    return this.#repairFromCopy(oid) ? -errno.EAGAIN : -errno.EIO;
+  }
+
+  /** An object that cannot be read here is brought back from another copy. False where there is none, or it cannot be told now which is right. */
+  #repairFromCopy(oid: Hobject): boolean {
+    if (!this.isPrimary) return this.peering.acting.length > 1;
+    const key = objectKey(oid);
+    if (this.missing.has(key)) return true;
+    if (this.replicas.length === 0 || (this.state !== 'Clean' && this.state !== 'Recovering')) return false;
+    const version = this.path.cached(key)?.oi.version ?? this.#loggedVersion(key) ?? ANY_VERSION;
+    this.run(() => {
+      this.markDamaged(oid, key, version, [this.whoami]);
+      this.peering.setState(pgState.REPAIR);
+      if (this.state === 'Clean') this.repair();
+      else this.recovery.want(key);
+    });
+    return true;
+  }
+
+  #loggedVersion(key: string): Eversion | undefined {
+    for (let i = this.log.length - 1; i >= 0; i--) {
+      const e = this.log.at(i);
+      if (e.key === key && e.isUpdate) return e.version;
+    }
+    return undefined;
   }
 
   contextAt(head: ObjectContext, snap: Snapid): ObjectContext | number {
@@ -677,6 +717,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
         pgid: this.pgid,
         pgNum: this.peering.pool.pgNum,
         missing: this.missing,
+        interval: this.info.history.sameIntervalSince,
+        findings: this.scrubber.findings,
         listMax: this.limits.pgls,
       },
       op,
@@ -699,6 +741,10 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
 
   #watchTimedOut(obc: ObjectContext, w: Watch): void {
     if (this.deleted || !this.isPrimary || !this.peering.isActive) return;
+    if (this.scrubber.covers(obc.oid)) {
+      this.after(SCRUB_WAIT_MS, () => this.#watchTimedOut(obc, w));
+      return;
+    }
     const key = watchKey(w.cookie, w.entity);
     obc.watches?.delete(key);
     w.remove(false);
@@ -959,6 +1005,83 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
       if (!clone.exists && clone.idle) this.path.forget(clone.key);
       this.run(done);
     });
+  }
+
+  // --- scrubbing --------------------------------------------------------------------------------------------------------------
+
+  get isScrubbing(): boolean {
+    return this.scrubber.active;
+  }
+
+  get scrubOptions(): ScrubHost['scrubOptions'] {
+    return this.services.scrubOptions;
+  }
+
+  takeScrubTurn(): boolean {
+    return this.services.scrubs.tryTake(this.key);
+  }
+
+  releaseScrubTurn(): void {
+    this.services.scrubs.release(this.key);
+  }
+
+  waitsForScrub(op: ClientOp): boolean {
+    if (!this.scrubber.active) return false;
+    const oid = new Hobject(op.name, op.locatorKey, CEPH_NOSNAP, op.hash, this.pool, op.nspace);
+    if (!this.scrubber.covers(oid)) return false;
+    op.state = 'waiting for scrub';
+    this.#waitingForScrub.push(op);
+    return true;
+  }
+
+  scrubbedRange(): void {
+    const waiting = this.#waitingForScrub;
+    this.#waitingForScrub = [];
+    for (const op of waiting) this.path.doOp(op);
+  }
+
+  recordDigests({ oid, data, omap }: NewDigests): void {
+    const headOid = oid.head;
+    const key = objectKey(headOid);
+    const head = this.path.cached(key) ?? this.path.loadHead(headOid, key);
+    if (typeof head === 'number') return;
+    const obc = oid.isHead ? head : this.path.cloneContext(head, oid.snap);
+    if (typeof obc === 'number' || !obc.exists || !isFree(obc)) return;
+    const snaps = head.ssc?.snapset.clones.find((c) => c.id === oid.snap)?.snaps;
+    const change = new OwnChange(this);
+    change.modify(obc, oid.isHead, snaps && [...snaps].reverse(), (oi) => {
+      if (data === undefined) oi.clearDataDigest();
+      else oi.setDataDigest(data);
+      if (omap === undefined) oi.clearOmapDigest();
+      else oi.setOmapDigest(omap);
+    });
+    change.submit(obc, undefined, () => {});
+  }
+
+  markDamaged(oid: Hobject, key: string, version: Eversion, osds: readonly number[]): void {
+    for (const osd of osds) {
+      if (osd !== this.whoami) {
+        this.peering.peerMissing.get(osd)?.set(oid, key, version, eversionZero);
+        continue;
+      }
+      this.missing.set(oid, key, version, eversionZero);
+      this.info.lastComplete = eversionZero;
+      this.info.stats.stats.numObjectsMissing = this.missing.size;
+      if (this.path.cached(key)?.idle === true) this.path.forget(key);
+      this.markDirty(false);
+    }
+  }
+
+  repair(): void {
+    this.apply({ kind: 'repair' });
+  }
+
+  scrubEnded(): void {
+    this.trimmer.kick();
+  }
+
+  clusterLog(level: 'error' | 'warn' | 'info' | 'debug', text: string): void {
+    this.services.clusterLog(level, text);
   }
 
   // --- messages of the others -------------------------------------------------------------------------------------------------

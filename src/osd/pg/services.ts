@@ -7,6 +7,7 @@ import type { ClientOp } from '../ops/client-op.ts';
 import type { OpLimits } from '../ops/context.ts';
 import type { Reserver } from '../reserver.ts';
 import type { PgMapping } from './choose.ts';
+import type { ScrubOptions } from './scrub.ts';
 
 /** Counters that PGs add to; the daemon's perf counters. */
 export interface OpCounters {
@@ -78,6 +79,9 @@ export interface PgServices {
   };
   /** PGs that trim snapshots now, by their names. */
   readonly snapTrims: Reserver<string>;
+  /** Scrubs that this OSD takes part in now, by the names of PGs. */
+  readonly scrubs: Reserver<string>;
+  readonly scrubOptions: ScrubOptions;
   /** Entries that a PG's log should hold, given how many PGs there are. */
   readonly targetLogEntries: number;
   readonly contextsPerPg: number;
@@ -97,5 +101,5 @@ export interface PgServices {
   pgCreated(pgid: PgId): void;
   /** A broken invariant of a store or peer: the daemon stops. */
   fatal(error: unknown): never;
-  clusterLog(level: 'error' | 'warn' | 'info', text: string): void;
+  clusterLog(level: 'error' | 'warn' | 'info' | 'debug', text: string): void;
 }

@@ -20,6 +20,8 @@ export interface SnapTrimHost {
   readonly shard: number;
   readonly store: ObjectStore;
   readonly peering: Peering;
+  /** A scrub counts clones: none are taken from under it. */
+  readonly isScrubbing: boolean;
   /** Clones at a time (osd_pg_max_concurrent_snap_trims), and the pause between them in ms (osd_snap_trim_sleep). */
   readonly trimActive_max: number;
   readonly trimSleep_ms: number;
@@ -100,6 +102,7 @@ export class SnapTrimmer {
 
   get #permitted(): boolean {
     const { peering } = this.#host;
+    if (this.#host.isScrubbing) return false;
     return peering.isPrimary && peering.state === 'Clean' && peering.test(pgState.CLEAN);
   }
 

@@ -17,6 +17,7 @@ export * from './pg-stats.ts';
 export * from './pgid.ts';
 export * from './recovery.ts';
 export * from './scrub-map.ts';
+export * from './scrub-result.ts';
 export * from './snapid.ts';
 export * from './span.ts';
 export * from './superblock.ts';
