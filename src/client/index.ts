@@ -25,5 +25,8 @@ export {
   ReadOperation,
   type SparseData,
 } from './read-operation.ts';
+export type { ReadStreamOptions, WriteStreamOptions } from './streams.ts';
+export { Striper } from './striper.ts';
+export type { StripeLayout } from './striper-layout.ts';
 export { type Notify, type NotifyReply, Watch, type WatchOptions } from './watch.ts';
 export { type CopySource, WriteOperation } from './write-operation.ts';

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream';
 import { entropyUuid, errno } from '../base/index.ts';
 import { decodeText } from '../encoding/index.ts';
 import { type OsdOp, type OsdOpReply, osdFlag, osdOpName } from '../messages/index.ts';
@@ -49,6 +50,9 @@ import type { PoolHost } from './pool-host.ts';
 import { RadosError } from './rados-error.ts';
 import { type ChecksumKind, type ObjectStat, type OmapPage, ReadOperation, type SparseData } from './read-operation.ts';
 import { runOp } from './run-op.ts';
+import { type ReadStreamOptions, readStream, type WriteStreamOptions, writeStream } from './streams.ts';
+import { Striper } from './striper.ts';
+import type { StripeLayout } from './striper-layout.ts';
 import { decodeNotifyReply, type Notify, type NotifyReply, Watch, type WatchHost, type WatchOptions } from './watch.ts';
 import { type CopySource, WriteOperation } from './write-operation.ts';
 
@@ -192,7 +196,7 @@ export class IoCtx {
       (done, timeout_ms) =>
         this.#makeOp(oid, operation.ops, flags | (options.flags ?? 0), done, { ...more, timeout_ms }),
       (result, reply) => this.#failure(name, oid, result, reply),
-      (reply) => operation.settle(reply.ops),
+      (reply) => operation.settle(reply.ops, reply.result),
     );
   }
 
@@ -652,6 +656,25 @@ export class IoCtx {
     const found = new Set<string>();
     for await (const { nspace } of this.with({ namespace: ALL_NAMESPACES }).listObjects(options)) found.add(nspace);
     return [...found].sort();
+  }
+
+  // --- more than one request
+
+  /**
+   * The content as a stream of Node's, read ahead by some requests; for objects of any size. It is no snapshot: what is written meanwhile may be in it.
+   */
+  createReadStream(oid: string, options: ReadStreamOptions = {}): Readable {
+    return readStream(this, oid, options);
+  }
+
+  /** A stream of Node's into the object; 'finish' comes when all of it is on disk. */
+  createWriteStream(oid: string, options: WriteStreamOptions = {}): Writable {
+    return writeStream(this, oid, options, this.alignment);
+  }
+
+  /** Large objects over many of the pool's, as libradosstriper has them. `layout`: of those that are made; 4 MiB, 1, 4 MiB. */
+  striper(layout: Partial<StripeLayout> = {}): Striper {
+    return new Striper(this, this.#host.entropy, layout);
   }
 
   // --- PGs

@@ -109,6 +109,8 @@ async function listPage(
   const op = new OsdOp(filter === undefined ? osdOp.PGNLS : osdOp.PGNLS_FILTER);
   const w = new Writer();
   if (filter !== undefined) {
+    w.string('pg');
+    w.string('filter');
     w.string('plain');
     w.string(`_${filter.xattr}`);
     w.blob(filter.value);

@@ -86,11 +86,12 @@ export class ObjectOperation {
     return this;
   }
 
-  /** For the one who runs it: takes the operations of a reply. */
-  settle(replied: readonly OsdOp[]): void {
+  /** For the one who runs it: takes the operations of a reply, and the result of the whole. */
+  settle(replied: readonly OsdOp[], result = 0): void {
     for (let i = 0; i < this.#results.length; i++) {
       const reply = replied[i];
-      if (reply !== undefined) this.#results[i]?.settle(reply.output, reply.rval);
+      // Where the whole failed, an operation without an error of its own may not have been reached.
+      if (reply !== undefined && (result >= 0 || reply.rval < 0)) this.#results[i]?.settle(reply.output, reply.rval);
     }
   }
 

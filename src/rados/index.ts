@@ -48,12 +48,16 @@ export {
   RadosError,
   ReadOperation,
   type ReadOptions,
+  type ReadStreamOptions,
   type SnapContext,
   type SparseData,
+  type StripeLayout,
+  Striper,
   Watch,
   type Watcher,
   type WatchOptions,
   WriteOperation,
+  type WriteStreamOptions,
 } from '../client/index.ts';
 export { allocHintFlag, cmpxattrOp, osdFlag, osdOpFlag } from '../messages/index.ts';
 export { CEPH_NOSNAP, type InconsistentObject, type InconsistentSnapset, type Snapid } from '../types/index.ts';
