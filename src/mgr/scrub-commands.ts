@@ -62,7 +62,9 @@ function scrubOsd(kind: Kind, send: SendToOsd, { args, view }: MgrCall): MgrRepl
     osds = Array.from({ length: map.maxOsd }, (_, osd) => osd).filter((osd) => map.isUp(osd));
   } else {
     const number = /^(?:osd\.)?(\d+)$/.exec(who)?.[1];
-    if (number === undefined) throw new ErrnoError('EINVAL', `invalid osd '${who}'`);
+    if (number === undefined) {
+      throw new ErrnoError('EINVAL', `Expected option value to be integer, got '${who}'invalid osd '${who}'`);
+    }
     if (!map.isUp(Number(number))) throw new ErrnoError('EAGAIN', `osd.${number} is not up`);
     osds = [Number(number)];
   }

@@ -666,6 +666,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     if (this.missing.has(key)) return true;
     if (this.replicas.length === 0 || (this.state !== 'Clean' && this.state !== 'Recovering')) return false;
     const version = this.path.cached(key)?.oi.version ?? this.#loggedVersion(key) ?? ANY_VERSION;
+    this.clusterLog('error', `${this.key} missing primary copy of ${oid}, will try copies on ${this.replicas}`);
     this.run(() => {
       this.markDamaged(oid, key, version, [this.whoami]);
       this.peering.setState(pgState.REPAIR);
@@ -938,6 +939,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     const s = this.info.stats.stats;
     s.numObjectsRecovered++;
     s.numBytesRecovered += bytes;
+    if (this.peering.test(pgState.REPAIR)) s.numObjectsRepaired++;
     this.publishStats();
     this.path.objectRecovered(key);
   }
