@@ -9,6 +9,7 @@ import { Args, ToolExit, wantsHelp } from '../tools/args.ts';
 import { bench, cleanup } from './bench.ts';
 import { exportPool } from './export.ts';
 import { importPool } from './import.ts';
+import { listInconsistentObj, listInconsistentPg, listInconsistentSnapset } from './inconsistent.ts';
 import { loadGen } from './load-gen.ts';
 import * as objects from './object-commands.ts';
 import * as omap from './omap-commands.ts';
@@ -65,6 +66,9 @@ const commands: Readonly<Record<string, Command>> = {
   bench,
   cleanup,
   'load-gen': loadGen,
+  'list-inconsistent-pg': listInconsistentPg,
+  'list-inconsistent-obj': listInconsistentObj,
+  'list-inconsistent-snapset': listInconsistentSnapset,
   export: exportPool,
   import: importPool,
   'cache-flush': tiers.cacheFlush,
