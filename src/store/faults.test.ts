@@ -314,7 +314,7 @@ test('stores of other formats are left alone', async () => {
   const f = await fixture();
   await f.clock.settle(f.store.umount());
   const write = (text: string): void => f.disk.writeFileAtomic('s/type', new TextEncoder().encode(text));
-  write('sepiola-disk 2\n');
+  write('sepiola-disk 3\n');
   await assert.rejects(f.open(), (e) => isKind('version')(e) && /newer version/.test((e as Error).message));
   write('bluestore\n');
   await assert.rejects(f.open(), isKind('version'));

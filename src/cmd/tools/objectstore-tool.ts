@@ -10,7 +10,14 @@ import { ErrnoError } from '../../base/index.ts';
 import { optionSpecs } from '../../config/index.ts';
 import { DecodeError, Reader } from '../../encoding/index.ts';
 import { installNativeCrc32c, osDisk, systemClock, systemEntropy } from '../../runtime/index.ts';
-import { DiskStore, type ObjectStore, StoreError, Transaction } from '../../store/index.ts';
+import {
+  DiskStore,
+  type FsckOptions,
+  type FsckReport,
+  type ObjectStore,
+  StoreError,
+  Transaction,
+} from '../../store/index.ts';
 import {
   compareCompatSet,
   createFormatter,
@@ -267,18 +274,43 @@ async function withStore<T>(
 // --- without a mounted store --------------------------------------------------------------------------------------------------
 
 async function check(q: Request, path: string, what: 'fsck' | 'repair', deep: boolean): Promise<number> {
-  const report = await withStore(q, path, async (_run, store) => {
-    const first = store.fsck({ deep, repair: what === 'repair' });
-    for (const line of first.errors) err(`${line}\n`);
-    return { left: first.errorCount - first.repaired, repaired: first.repaired };
-  });
-  if (report.repaired > 0) err(`repaired: ${report.repaired}\n`);
-  if (report.left > 0) {
-    err(`${what} status: ${report.left} remaining error(s) and warning(s)\n`);
+  const isRepair = what === 'repair' && !q.dryRun;
+  let report = await checkOnce(q, path, { deep, repair: isRepair });
+  for (const line of report.errors) err(`${line}\n`);
+  if (isRepair && report.repaired > 0) {
+    const before = report.errorCount;
+    // Mending one thing may bring another to light, and what counts is what is left.
+    report = await checkOnce(q, path, { deep, repair: true });
+    if (report.repaired > 0) report = await checkOnce(q, path, { deep });
+    err(`${before} error(s) found, ${report.errorCount} left\n`);
+  }
+  if (report.errorCount > 0) {
+    err(`${what} status: ${report.errorCount} remaining error(s) and warning(s)\n`);
     return 1;
   }
   out(`${what} success\n`);
   return 0;
+}
+
+/** Checks the mounted store, or where damage forbids mounting, its last checkpoint. */
+async function checkOnce(q: Request, path: string, options: FsckOptions): Promise<FsckReport> {
+  const release = claim(path);
+  try {
+    const store = openStore(path, q, () => {});
+    try {
+      await store.mount();
+      return store.fsck(options);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind !== 'corrupt') throw error;
+      store.close();
+      err(`cannot be mounted: ${error.message}\n`);
+      return store.checkUnmounted(options);
+    } finally {
+      store.close();
+    }
+  } finally {
+    release();
+  }
 }
 
 async function mkfs(q: Request, path: string): Promise<number> {

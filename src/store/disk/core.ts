@@ -204,6 +204,9 @@ export class StoreCore {
     const s = o.segments[index];
     if (s !== undefined || o.complete) return s;
     const stored = this.space.get(keys.segment(o.nid, index));
+    if (stored === undefined && o.hasSegment(index)) {
+      throw new StoreError('corrupt', `object ${o.name}: segment ${index} of its map is missing`);
+    }
     const loaded = stored === undefined ? new Segment(0) : decodeSegment(new Reader(stored));
     placeSegment(o, index, loaded);
     return loaded;

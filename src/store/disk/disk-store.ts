@@ -25,7 +25,7 @@ import {
   type Superblock,
   superblock,
 } from './format.ts';
-import { type FsckOptions, type FsckReport, fsckCore } from './fsck.ts';
+import { type FsckOptions, type FsckReport, fsckStore } from './fsck.ts';
 import { KeySpace } from './keyspace.ts';
 import { Log } from './log.ts';
 import type { Onode } from './onode.ts';
@@ -135,7 +135,8 @@ export class DiskStore implements ObjectStore {
     this.#writeText(FORMAT_FILE, `${FORMAT_NAME} ${FORMAT_VERSION}`);
   }
 
-  #checkVersion(): void {
+  /** The version of the store's format. Throws where it is none that this program reads. */
+  #checkVersion(): number {
     const text = this.#readText(FORMAT_FILE);
     if (text === undefined) throw new StoreError('invalid', `${this.#path} holds no store; make one with mkfs`);
     const [name, version] = text.split(' ');
@@ -151,16 +152,20 @@ export class DiskStore implements ObjectStore {
         `${this.#path} was written by a newer version (format ${version}, this program knows ${FORMAT_VERSION}): use that one`,
       );
     }
+    return Number(version);
   }
 
   async mount(): Promise<void> {
     if (this.#mounted !== undefined) throw new StoreError('invalid', 'the store is mounted already');
-    this.#checkVersion();
+    const version = this.#checkVersion();
     const { disk, clock } = this.#env;
     const kv = disk.openKv(this.#file('kv'));
     const stored = getSealed(kv, byteStringToBytes(keys.superblock));
     if (stored === undefined) throw new StoreError('corrupt', `${this.#path}: the database has no superblock`);
     const sb = decodeFromBytes(superblock, stored);
+    // Before anything is written in this version's way: from here on older programs refuse the store.
+    if (version < FORMAT_VERSION) this.#writeText(FORMAT_FILE, `${FORMAT_NAME} ${FORMAT_VERSION}`);
+    sb.version = FORMAT_VERSION;
     this.#super = sb;
     const blocks = disk.openFile(this.#file('block'), { direct: true });
     const logFile = disk.openFile(this.#file('log'), { direct: true });
@@ -266,6 +271,11 @@ export class DiskStore implements ObjectStore {
     return this.#need().core.seq;
   }
 
+  /** Whether an object's data lies in a block of the block file. For tests. */
+  usesBlock(block: number): boolean {
+    return this.#need().core.allocator.isBusy(block);
+  }
+
   /**
    * Checks the store's structure, and deep all data. To be called right after `mount` or on an idle store: throws 'invalid' while changes
    * wait for a checkpoint. After a repair the store must be mounted anew.
@@ -275,7 +285,46 @@ export class DiskStore implements ObjectStore {
     if (core.frozen !== undefined || !core.generation.isClean) {
       throw new StoreError('invalid', 'fsck wants a store without changes that wait: stop its daemon first');
     }
-    return fsckCore(core, options);
+    return fsckStore(
+      {
+        kv: core.kv,
+        space: core.space,
+        blocks: core.blocks,
+        blockCount: core.allocator.blockCount,
+        collections: core.collections,
+        nidNext: core.nidNext,
+      },
+      options,
+    );
+  }
+
+  /**
+   * As {@link fsck}, of a store that is not mounted (and maybe cannot be): its last checkpoint is checked, what the log holds beyond is not looked at. Mends
+   * what keeps a store from being mounted: damaged pages of the allocation map. Throws StoreError where there is no store or its superblock is gone.
+   */
+  checkUnmounted(options: FsckOptions = {}): FsckReport {
+    if (this.#mounted !== undefined) throw new StoreError('invalid', 'the store is mounted');
+    this.#checkVersion();
+    const { disk } = this.#env;
+    const kv = disk.openKv(this.#file('kv'));
+    try {
+      const stored = getSealed(kv, byteStringToBytes(keys.superblock));
+      if (stored === undefined) throw new StoreError('corrupt', `${this.#path}: the database has no superblock`);
+      const sb = decodeFromBytes(superblock, stored);
+      const blocks = disk.openFile(this.#file('block'));
+      try {
+        const collections = new Map<CollectionId, number>();
+        for (const [key, value] of rangeSealed(kv, byteStringToBytes('C'), byteStringToBytes('D'))) {
+          collections.set(bytesToByteString(key, 1), value[0]!);
+        }
+        const space = new KeySpace(kv);
+        return fsckStore({ kv, space, blocks, blockCount: sb.blockCount, collections, nidNext: sb.nidNext }, options);
+      } finally {
+        blocks.close();
+      }
+    } finally {
+      kv.close();
+    }
   }
 
   #checkpoint(): Promise<void> {

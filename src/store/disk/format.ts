@@ -9,8 +9,9 @@ import type { SortKey } from '../object-key.ts';
  * | version | since | what |
  * |---|---|---|
  * | 1 | 0.1 | first |
+ * | 2 | 0.2 | an onode says which of its segments have keys; what version 1 wrote stays readable and gets the list when it is stored again |
  */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 export const FORMAT_FILE = 'type';
 export const FORMAT_NAME = 'sepiola-disk';
 

@@ -1,14 +1,14 @@
-import { crc32c, type KvOp } from '../../base/index.ts';
+import { crc32c, type DiskFile, type Kv, type KvOp } from '../../base/index.ts';
 import { DecodeError, Reader } from '../../encoding/index.ts';
-import { StoreError } from '../api.ts';
+import { type CollectionId, StoreError } from '../api.ts';
 import { Arena } from '../arena.ts';
 import { byteStringToBytes, bytesToByteString } from '../byte-string.ts';
 import { collectionHolds, fromSortKey } from '../object-key.ts';
-import type { StoreCore } from './core.ts';
 import {
   BLOCK_SIZE,
   CRC_SEED,
   idOfKey,
+  keyKind,
   keys,
   NO_BLOCK,
   PAGE_BLOCKS,
@@ -16,6 +16,7 @@ import {
   pageOfKey,
   SEGMENT_BLOCKS,
 } from './format.ts';
+import type { KeySpace } from './keyspace.ts';
 import { decodeOnode, decodeSegment, Onode, type Segment } from './onode.ts';
 import { sealedPut, unseal } from './sealed.ts';
 
@@ -40,14 +41,27 @@ export interface FsckReport {
 /** Findings listed one by one; the rest is only counted. */
 const ERRORS_MAX = 1000;
 
-/** Checks the database (and, deep, the data) of a store in which nothing waits for a checkpoint. */
-export function fsckCore(core: StoreCore, options: FsckOptions): FsckReport {
-  const check = new Fsck(core, options);
+/** What is checked: a store in which nothing waits for a checkpoint, or the last checkpoint of one that is not mounted. */
+export interface FsckSource {
+  readonly kv: Kv;
+  readonly space: KeySpace;
+  readonly blocks: DiskFile;
+  readonly blockCount: number;
+  readonly collections: ReadonlyMap<CollectionId, number>;
+  readonly nidNext: number;
+}
+
+/** Checks the database and, deep, the data and every single value. */
+export function fsckStore(source: FsckSource, options: FsckOptions): FsckReport {
+  const check = new Fsck(source, options);
   return check.run();
 }
 
+/** What keys may begin with: the kinds of format.ts, and those of keyspace.ts. */
+const KINDS = new Set<number>([...Object.values(keyKind), 0x54, 0x4e]);
+
 class Fsck {
-  readonly #core: StoreCore;
+  readonly #source: FsckSource;
   readonly #options: FsckOptions;
   readonly #errors: string[] = [];
   #errorCount = 0;
@@ -60,19 +74,23 @@ class Fsck {
   readonly #omaps = new Set<number>();
   /** Segments that sharded objects may have: nid to number of segments. */
   readonly #sharded = new Map<number, number>();
+  /** Omaps of which it cannot be said whether anybody has them, nor of blocks: some onode or segment is unreadable. */
+  #unreadable = 0;
   #objects = 0;
   #blocks = 0;
-  readonly #content = new Uint8Array(SEGMENT_BLOCKS * BLOCK_SIZE);
+  readonly #content = new Uint8Array(BLOCK_SIZE);
 
-  constructor(core: StoreCore, options: FsckOptions) {
-    this.#core = core;
+  constructor(source: FsckSource, options: FsckOptions) {
+    this.#source = source;
     this.#options = options;
-    this.#owners = new Uint16Array(core.allocator.blockCount);
+    this.#owners = new Uint16Array(source.blockCount);
   }
 
-  #error(text: string): void {
+  /** Tells of damage; `canMend`: the caller mends it where that is asked for. */
+  #error(text: string, canMend = false): void {
     if (this.#errorCount++ < ERRORS_MAX) this.#errors.push(text);
     else if (this.#errorCount === ERRORS_MAX + 1) this.#errors.push('more errors follow');
+    if (canMend && this.#options.repair === true) this.#repaired++;
   }
 
   run(): FsckReport {
@@ -81,7 +99,8 @@ class Fsck {
     this.#checkOmaps();
     this.#checkAllocation();
     this.#checkReferences();
-    if (this.#options.repair === true && this.#ops.length > 0) this.#core.kv.commitSync(this.#ops);
+    if (this.#options.deep === true) this.#checkValues();
+    if (this.#options.repair === true && this.#ops.length > 0) this.#source.kv.commitSync(this.#ops);
     return {
       objects: this.#objects,
       blocks: this.#blocks,
@@ -92,27 +111,43 @@ class Fsck {
   }
 
   #mend(op: KvOp): void {
-    if (this.#options.repair !== true) return;
-    this.#ops.push(op);
-    this.#repaired++;
+    if (this.#options.repair === true) this.#ops.push(op);
   }
 
   /** A value of the database, or undefined where it is missing or damaged (which is told). */
-  #value(key: string): Uint8Array | undefined {
+  #value(key: string, what: string): Uint8Array | undefined {
     try {
-      return this.#core.space.get(key);
+      return this.#source.space.get(key);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      this.#error(error.message);
+      this.#error(`${what}: ${error.message}`);
       return undefined;
     }
   }
 
-  /** Entries of a kind whose keys are short; damaged ones are told and passed over. */
-  *#sealed(start: string, end: string): IterableIterator<readonly [Uint8Array, Uint8Array]> {
-    for (const [key, stored] of this.#core.kv.range(byteStringToBytes(start), byteStringToBytes(end))) {
+  /** Pages of a kind; damaged ones are undefined. */
+  *#pages(start: string, end: string): IterableIterator<readonly [number, Uint8Array | undefined]> {
+    for (const [key, stored] of this.#source.kv.range(byteStringToBytes(start), byteStringToBytes(end))) {
+      const page = pageOfKey(bytesToByteString(key));
+      let value: Uint8Array | undefined;
       try {
-        yield [key, unseal(key, stored)];
+        value = unseal(key, stored);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+      }
+      yield [page, value];
+    }
+  }
+
+  /** Every key and value there is: a flipped bit in either fails the seal that covers both. */
+  #checkValues(): void {
+    const first = Uint8Array.of(0);
+    for (const [key, stored] of this.#source.kv.range(first, undefined)) {
+      const kind = key[0]!;
+      if (kind === keyKind.allocation || kind === keyKind.references) continue;
+      try {
+        unseal(key, stored);
+        if (!KINDS.has(kind)) this.#error(`key ${Buffer.from(key).toString('hex')} is of no known kind`);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         this.#error(error.message);
@@ -121,21 +156,32 @@ class Fsck {
   }
 
   #checkOnodes(): void {
-    const core = this.#core;
+    const core = this.#source;
     for (const [key] of core.space.range('O', 'P', true)) {
-      const value = this.#value(key);
-      if (value === undefined) continue;
-      this.#objects++;
       let o: Onode;
       try {
         o = new Onode(fromSortKey(key.slice(1)));
-        decodeOnode(o, value);
       } catch (error) {
         if (!(error instanceof DecodeError || error instanceof RangeError)) throw error;
-        this.#error(`an onode does not decode: ${error.message}`);
+        this.#unreadable++;
+        this.#error(`an onode's key names no object: ${error.message}`);
         continue;
       }
       const what = o.name.toString();
+      const value = this.#value(key, `object ${what}`);
+      if (value === undefined) {
+        this.#unreadable++;
+        continue;
+      }
+      this.#objects++;
+      try {
+        decodeOnode(o, value);
+      } catch (error) {
+        if (!(error instanceof DecodeError || error instanceof RangeError)) throw error;
+        this.#unreadable++;
+        this.#error(`object ${what}: its onode does not decode: ${error.message}`);
+        continue;
+      }
       if (o.key !== key.slice(1)) this.#error(`object ${what}: stored under another name's key`);
       let homes = 0;
       for (const [collection, bits] of core.collections) if (collectionHolds(collection, bits, o.name)) homes++;
@@ -157,12 +203,19 @@ class Fsck {
   }
 
   #segment(o: Onode, index: number): Segment | undefined {
-    const stored = this.#value(keys.segment(o.nid, index));
-    if (stored === undefined) return undefined;
+    const before = this.#errorCount;
+    const stored = this.#value(keys.segment(o.nid, index), `object ${o.name}: segment ${index}`);
+    if (stored === undefined) {
+      const isDamaged = this.#errorCount > before;
+      if (!isDamaged && o.hasSegment(index)) this.#error(`object ${o.name}: segment ${index} is missing`);
+      if (isDamaged || o.hasSegment(index)) this.#unreadable++;
+      return undefined;
+    }
     try {
       return decodeSegment(new Reader(stored));
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
+      this.#unreadable++;
       this.#error(`object ${o.name}: segment ${index} does not decode: ${error.message}`);
       return undefined;
     }
@@ -185,8 +238,8 @@ class Fsck {
   }
 
   #verify(o: Onode, offset: number, block: number, expected: number): void {
-    const content = this.#content.subarray(0, BLOCK_SIZE);
-    const n = this.#core.blocks.readSync(content, block * BLOCK_SIZE);
+    const content = this.#content;
+    const n = this.#source.blocks.readSync(content, block * BLOCK_SIZE);
     if (n < BLOCK_SIZE) content.fill(0, n);
     const found = crc32c(CRC_SEED, content);
     if (found !== expected) {
@@ -197,86 +250,105 @@ class Fsck {
   }
 
   #checkSegments(): void {
-    for (const [key] of this.#core.space.range('X', 'Y', true)) {
+    for (const [key] of this.#source.space.range('X', 'Y', true)) {
       const nid = idOfKey(key);
       const index = pageOfKey(key);
       const count = this.#sharded.get(nid);
       if (count !== undefined && index < count) continue;
-      this.#error(`segment ${index} of object number ${nid} belongs to no object`);
-      this.#mend({ kind: 'del', key: byteStringToBytes(key) });
+      this.#orphan(key, `segment ${index} of object number ${nid} belongs to no object`);
     }
   }
 
+  /** What no object has. It stays while it may be that of an object whose onode cannot be read. */
+  #orphan(key: string, text: string | undefined): void {
+    const canMend = this.#unreadable === 0;
+    if (text !== undefined) this.#error(text, canMend);
+    if (canMend && this.#options.repair === true) this.#source.space.del(this.#ops, key);
+  }
+
   #checkOmaps(): void {
-    const { space } = this.#core;
+    const { space } = this.#source;
     const graves = new Set<number>();
-    for (const [key] of space.range('G', 'H', true)) {
-      this.#value(key);
-      graves.add(idOfKey(key));
-    }
+    for (const [key] of space.range('G', 'H', true)) graves.add(idOfKey(key));
     let last = -1;
     for (const [key] of space.range('P', 'Q', true)) {
-      if (this.#options.deep === true) this.#value(key);
       const id = idOfKey(key);
       if (this.#omaps.has(id) || graves.has(id)) continue;
-      if (id !== last) this.#error(`omap ${id} belongs to no object`);
+      this.#orphan(key, id === last ? undefined : `omap ${id} belongs to no object`);
       last = id;
-      if (this.#options.repair === true) {
-        space.del(this.#ops, key);
-        this.#repaired++;
-      }
     }
+  }
+
+  /** Whether a block may be called free that no readable map has. */
+  get #mayFree(): boolean {
+    return this.#unreadable === 0;
   }
 
   #checkAllocation(): void {
     const owners = this.#owners;
     const pages = Math.ceil(owners.length / PAGE_BLOCKS);
-    const stored = new Map<number, Uint8Array>();
-    for (const [key, value] of this.#sealed('A', 'B')) {
-      stored.set(pageOfKey(bytesToByteString(key)), value);
-    }
+    const stored = new Map(this.#pages('A', 'B'));
     for (let page = 0; page < pages; page++) {
       const bits = stored.get(page);
+      const isDamaged = bits === undefined && stored.has(page);
       const right = new Uint8Array(PAGE_BYTES);
-      let isWrong = false;
+      let isWrong = isDamaged;
+      if (isDamaged) this.#error(`page ${page} of the allocation map fails its checksum`, true);
       for (let i = 0; i < PAGE_BLOCKS; i++) {
         const block = page * PAGE_BLOCKS + i;
         const isOwned = block < owners.length && owners[block]! > 0;
-        if (isOwned) right[i >>> 3]! |= 1 << (i & 7);
         const isMarked = bits !== undefined && (bits[i >>> 3]! & (1 << (i & 7))) !== 0;
-        if (isOwned === isMarked) continue;
-        isWrong = true;
-        if (isOwned) this.#error(`block ${block} is in use but marked free`);
-        else this.#error(`block ${block} is leaked: marked as in use but no object has it`);
+        if (isOwned || (isMarked && !this.#mayFree)) right[i >>> 3]! |= 1 << (i & 7);
+        if (isOwned === isMarked || isDamaged) continue;
+        if (isOwned) {
+          isWrong = true;
+          this.#error(`block ${block} is in use but marked free`, true);
+        } else {
+          isWrong ||= this.#mayFree;
+          this.#error(`block ${block} is leaked: marked as in use but no object has it`, this.#mayFree);
+        }
       }
       if (isWrong) this.#mend(sealedPut(this.#arena, keys.allocation(page), right));
+      stored.delete(page);
+    }
+    for (const page of stored.keys()) {
+      this.#error(`page ${page} of the allocation map is beyond the device`, true);
+      this.#mend({ kind: 'del', key: byteStringToBytes(keys.allocation(page)) });
     }
   }
 
   #checkReferences(): void {
     const owners = this.#owners;
     const counts = new Map<number, number>();
-    for (const [key, value] of this.#sealed('R', 'S')) {
-      const page = pageOfKey(bytesToByteString(key));
+    const wrongPages = new Set<number>();
+    for (const [page, value] of this.#pages('R', 'S')) {
+      if (value === undefined) {
+        this.#error(`page ${page} of the counts of owners fails its checksum`, true);
+        wrongPages.add(page);
+        continue;
+      }
       const v = new DataView(value.buffer, value.byteOffset, value.byteLength);
       for (let i = 0; i + 4 <= value.length; i += 4) {
         counts.set(page * PAGE_BLOCKS + v.getUint16(i, true), v.getUint16(i + 2, true));
       }
     }
-    const wrongPages = new Set<number>();
+    const damaged = new Set(wrongPages);
     const pagesWithShared = new Map<number, number[]>();
     for (let block = 0; block < owners.length; block++) {
-      const further = Math.max(0, owners[block]! - 1);
       const counted = counts.get(block) ?? 0;
       const page = Math.floor(block / PAGE_BLOCKS);
+      const found = Math.max(0, owners[block]! - 1);
+      // Too many only keep a block from being used again: harmless while an unreadable map may own it.
+      const further = this.#mayFree ? found : Math.max(found, counted);
       if (further > 0) {
         const list = pagesWithShared.get(page) ?? [];
         list.push(block % PAGE_BLOCKS, further);
         pagesWithShared.set(page, list);
       }
-      if (further === counted) continue;
-      wrongPages.add(page);
-      this.#error(`block ${block} has ${owners[block]} owners, ${counted + 1} counted`);
+      if (found === counted || damaged.has(page)) continue;
+      const canMend = further !== counted;
+      if (canMend) wrongPages.add(page);
+      this.#error(`block ${block} has ${owners[block]} owners, ${counted + 1} counted`, canMend);
     }
     for (const page of wrongPages) {
       const list = pagesWithShared.get(page);

@@ -1,7 +1,7 @@
 import { Reader, type Writer } from '../../encoding/index.ts';
 import type { Ghobject } from '../../types/index.ts';
 import { type SortKey, sortKey } from '../object-key.ts';
-import { NO_BLOCK, SEGMENT_BLOCKS } from './format.ts';
+import { BLOCK_SIZE, NO_BLOCK, SEGMENT_BLOCKS } from './format.ts';
 import type { ObjectOmap } from './omap.ts';
 
 /** What a segment's block is made of, in memory. */
@@ -137,6 +137,11 @@ export class Onode {
   sharded = false;
   /** Whether an absent segment is known to be a hole; else it may wait to be loaded. */
   complete = true;
+  /**
+   * Which segments have a key in the database, one bit each, as of the stored onode: a key that is lost must not be taken for a hole. Undefined
+   * where it is not known (format 1).
+   */
+  present: Uint8Array | undefined = undefined;
   /** Number of the omap's keys; 0 where it has none. */
   omapId = 0;
   omap: ObjectOmap | undefined = undefined;
@@ -160,6 +165,12 @@ export class Onode {
     this.key = sortKey(name);
   }
 
+  /** Whether segment `index` is known to have a key of its own in the database. */
+  hasSegment(index: number): boolean {
+    const { present } = this;
+    return present !== undefined && (present[index >>> 3]! & (1 << (index & 7))) !== 0;
+  }
+
   /** About how many bytes it takes in memory. */
   get memory(): number {
     let n = 400 + this.key.length * 3;
@@ -170,16 +181,36 @@ export class Onode {
 }
 
 const FLAG_SHARDED = 1;
+/** A list of the segments that have keys follows (format 2). */
+const FLAG_PRESENT = 2;
 const VERSION = 1;
 
 /**
- * An onode as stored: u8 version, u8 flags (1 sharded), u64 nid, u64 size, u64 omap id, u32 header length and header, u32 number of
+ * The segments that have keys once all that is dirty is stored. What is not loaded is as it was; where that is not known (written by format 1) and
+ * something is not loaded, nothing can be said.
+ */
+function presence(o: Onode): Uint8Array | undefined {
+  const count = Math.ceil(Math.ceil(o.size / BLOCK_SIZE) / SEGMENT_BLOCKS);
+  const bits = new Uint8Array(Math.ceil(count / 8));
+  for (let i = 0; i < count; i++) {
+    const s = o.segments[i];
+    if (s === undefined && !o.complete && o.present === undefined) return undefined;
+    const isThere = s === undefined ? !o.complete && o.hasSegment(i) : !s.isHole;
+    if (isThere) bits[i >>> 3]! |= 1 << (i & 7);
+  }
+  return bits;
+}
+
+/**
+ * An onode as stored: u8 version, u8 flags (1 sharded, 2 segments listed), u64 nid, u64 size, u64 omap id, u32 header length and header, u32 number of
  * xattrs, each with name and value, u64 expected object size, u64 expected write size, u32 hint flags, and, where not sharded, a u8
- * that says whether a segment follows, and it.
+ * that says whether a segment follows, and it; where sharded and listed, u32 length and a bit for each segment: whether it has a key.
  */
 export function encodeOnode(w: Writer, o: Onode): void {
   w.u8(VERSION);
-  w.u8(o.sharded ? FLAG_SHARDED : 0);
+  const present = o.sharded ? presence(o) : undefined;
+  o.present = present;
+  w.u8((o.sharded ? FLAG_SHARDED : 0) | (present === undefined ? 0 : FLAG_PRESENT));
   w.u64num(o.nid);
   w.u64num(o.size);
   w.u64num(o.omapId);
@@ -192,7 +223,10 @@ export function encodeOnode(w: Writer, o: Onode): void {
   w.u64num(o.expectedObjectSize);
   w.u64num(o.expectedWriteSize);
   w.u32(o.hintFlags);
-  if (o.sharded) return;
+  if (o.sharded) {
+    if (present !== undefined) w.blob(present);
+    return;
+  }
   const s = o.segments[0];
   w.bool(s !== undefined);
   if (s !== undefined) encodeSegment(w, s);
@@ -220,5 +254,12 @@ export function decodeOnode(o: Onode, bytes: Uint8Array): void {
   o.expectedObjectSize = r.u64num();
   o.expectedWriteSize = r.u64num();
   o.hintFlags = r.u32();
-  if (!o.sharded && r.bool()) o.segments.push(decodeSegment(r));
+  if (!o.sharded) {
+    if (r.bool()) o.segments.push(decodeSegment(r));
+  } else if ((flags & FLAG_PRESENT) !== 0) {
+    const present = r.blob();
+    // Beyond what the size asks for, bits would be looked for and not be there.
+    if (present.length * 8 * SEGMENT_BLOCKS * BLOCK_SIZE < o.size) r.fail('a list of segments that is too short');
+    o.present = present.slice();
+  }
 }

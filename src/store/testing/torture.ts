@@ -1,11 +1,13 @@
 import { crashRun } from './crash.ts';
 import { modelRun } from './model.ts';
+import { rotRun } from './rot.ts';
 
 /**
  * Long runs of the store's random tests.
  *
  *     torture.js crash --points N --seed S      power losses; each seed's machine lives through five of them
  *     torture.js model --operations N --seed S  random transactions against the memory store
+ *     torture.js rot --flips N --seed S         flipped bits, a hundred in each seed's store
  *
  * A failure prints the command that repeats it.
  */
@@ -19,28 +21,56 @@ function option(name: string, otherwise: number): number {
   return value;
 }
 
+interface Mode {
+  readonly option: string;
+  readonly goal: number;
+  readonly done: string;
+  /** One seed; how much it did. */
+  run(seed: number): Promise<number>;
+}
+
+const modes: Readonly<Record<string, Mode>> = {
+  crash: {
+    option: 'points',
+    goal: 500,
+    done: 'power losses survived',
+    run: async (seed) => (await crashRun(seed, 5)).points,
+  },
+  model: { option: 'operations', goal: 100_000, done: 'operations agreed', run: (seed) => modelRun(seed, 1000) },
+  rot: {
+    option: 'flips',
+    goal: 1000,
+    done: 'flipped bits found',
+    run: async (seed) => {
+      await rotRun(seed, 100);
+      return 100;
+    },
+  },
+};
+
 async function run(): Promise<number> {
   let seed = option('seed', 1);
   let done = 0;
   const started = process.hrtime.bigint();
-  if (mode !== 'crash' && mode !== 'model') {
-    console.error('usage: torture.js crash --points N --seed S | model --operations N --seed S');
+  const kind = mode === undefined ? undefined : modes[mode];
+  if (kind === undefined) {
+    console.error(
+      'usage: torture.js crash --points N --seed S | model --operations N --seed S | rot --flips N --seed S',
+    );
     return 2;
   }
-  const goal = mode === 'crash' ? option('points', 500) : option('operations', 100_000);
+  const goal = option(kind.option, kind.goal);
   for (; done < goal; seed++) {
     try {
-      done += mode === 'crash' ? (await crashRun(seed, 5)).points : await modelRun(seed, 1000);
+      done += await kind.run(seed);
     } catch (error) {
       console.error(error);
-      console.error(`repeat with: torture.js ${mode} --${mode === 'crash' ? 'points' : 'operations'} 1 --seed ${seed}`);
+      console.error(`repeat with: torture.js ${mode} --${kind.option} 1 --seed ${seed}`);
       return 1;
     }
   }
   const seconds = Number((process.hrtime.bigint() - started) / 1_000_000n) / 1000;
-  console.log(
-    `${done} ${mode === 'crash' ? 'power losses survived' : 'operations agreed'} in ${seconds} s, next seed ${seed}`,
-  );
+  console.log(`${done} ${kind.done} in ${seconds} s, next seed ${seed}`);
   return 0;
 }
 
