@@ -122,10 +122,12 @@ test('its process is untouched, ends by itself, and nothing is left in the tempo
     const pool = await (await cluster.rados()).openPool('p');
     await pool.writeFull('o', Buffer.from('x'));
     const first_ms = performance.now() - started;
+    const cpu = process.cpuUsage();
+    const cpu_ms = (cpu.user + cpu.system) / 1000;
     const rss_mib = process.memoryUsage().rss / 2 ** 20;
     if ([handlers(), process.umask(), JSON.stringify(process.env)].join() !== before) throw new Error('the process was touched');
     await cluster.close();
-    process.on('exit', () => console.log(JSON.stringify({ first_ms, rss_mib, left: process.getActiveResourcesInfo() })));
+    process.on('exit', () => console.log(JSON.stringify({ first_ms, cpu_ms, rss_mib, left: process.getActiveResourcesInfo() })));
     `,
   );
   const temporary = join(scratch, 'tmp');
@@ -133,16 +135,18 @@ test('its process is untouched, ends by itself, and nothing is left in the tempo
   mkdirSync(temporary);
   const result = await run(process.execPath, [script], { env: { TMPDIR: temporary }, timeout_ms: 20_000 });
   assert.equal(result.code, 0, result.stderr);
-  const { first_ms, rss_mib, left } = JSON.parse(result.stdout);
+  const { first_ms, cpu_ms, rss_mib, left } = JSON.parse(result.stdout);
   assert.deepEqual(
     left.filter((kind) => !/^(Pipe|TTY|FSReq)/.test(kind)),
     [],
   );
   assert.deepEqual(readdirSync(temporary), []);
   assert.ok(rss_mib < 150, `${rss_mib} MiB`);
-  // The aim is 400 ms on a machine that has nothing else to do, which the check's is not.
-  assert.ok(first_ms < 5000, `${first_ms} ms`);
-  console.log(`# first acknowledged write after ${first_ms.toFixed(0)} ms, ${rss_mib.toFixed(0)} MiB`);
+  // The aim is 400 ms of time on a machine that has nothing else to do, which the check's is not: so its work is bounded, with room.
+  assert.ok(cpu_ms < 3000, `${cpu_ms} ms of CPU`);
+  console.log(
+    `# first acknowledged write after ${first_ms.toFixed(0)} ms, ${cpu_ms.toFixed(0)} ms of CPU in all, ${rss_mib.toFixed(0)} MiB`,
+  );
 });
 
 test('the example for node:test passes', async () => {

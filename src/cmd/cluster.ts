@@ -104,6 +104,8 @@ export class Cluster implements AsyncDisposable {
   readonly #memory: { readonly disk: Disk; readonly stores: Map<string, ObjectStore> } | undefined;
   readonly #daemons = new Map<string, Daemon>();
   readonly #clients: { rados: Rados; scope: Scope }[] = [];
+  /** Of daemons that are on their way. */
+  readonly #starting = new Set<Scope>();
   readonly #failures = new Map<string, Error>();
   readonly #release: () => void;
   #admin: Rados | undefined;
@@ -244,6 +246,7 @@ export class Cluster implements AsyncDisposable {
 
   /** A client of its own, connected as client.admin; ended with the cluster, or by its `shutdown()`. */
   async rados(): Promise<Rados> {
+    if (this.#closing !== undefined) throw new ErrnoError('ENOTCONN', 'the cluster does not run');
     const { config } = loadConfig('client', ['--conf', this.conf], {}, {});
     const scope = new Scope();
     const rados = new Rados({
@@ -335,14 +338,23 @@ export class Cluster implements AsyncDisposable {
 
   async #startAll(timeout_ms: number): Promise<void> {
     const names = daemonNames(this.#plan);
+    let timer: NodeJS.Timeout | undefined;
     await Promise.all(names.filter((name) => name.startsWith('mon.')).map((name) => this.#start(name)));
     const connected = this.rados().then((rados) => {
       this.#admin = rados;
     });
     const others = names.filter((name) => !name.startsWith('mon.')).map((name) => this.#start(name));
-    for (const outcome of await Promise.allSettled([connected, ...others])) {
-      if (outcome.status === 'rejected') throw outcome.reason;
+    const started = Promise.allSettled([connected, ...others]);
+    const deadline = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), timeout_ms);
+    });
+    const outcomes = await Promise.race([started, deadline]).finally(() => clearTimeout(timer));
+    if (outcomes === undefined) {
+      // The logs may go with the directory, so what they say last is said here.
+      const late = names.filter((name) => !this.#daemons.has(name)).map((name) => `${name}: ${this.log(name, 3)}`);
+      throw new ErrnoError('ETIMEDOUT', `not started after ${timeout_ms} ms:\n${late.join('\n')}`);
     }
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     await this.waitUntilUp(timeout_ms);
   }
 
@@ -351,6 +363,7 @@ export class Cluster implements AsyncDisposable {
     const id = name.slice(name.indexOf('.') + 1);
     const { config, conf, flags } = loadConfig(kind.type, ['--conf', this.conf, '--id', id], kind.flags, {});
     const scope = new Scope();
+    this.#starting.add(scope);
     const base: DaemonContext = {
       ...system,
       type: kind.type,
@@ -378,6 +391,8 @@ export class Cluster implements AsyncDisposable {
       await scope.end();
       context.logger.close();
       throw error;
+    } finally {
+      this.#starting.delete(scope);
     }
   }
 
@@ -415,7 +430,7 @@ export class Cluster implements AsyncDisposable {
     this.#admin = undefined;
     for (const { rados } of this.#clients) rados.shutdown();
     await each(running.filter((name) => name.startsWith('mon.')));
-    for (const { scope } of this.#clients) await scope.end();
+    for (const scope of [...this.#starting, ...this.#clients.map((client) => client.scope)]) await scope.end();
     this.#release();
     if (this.#isTemporary) rmSync(this.#dir.path, { recursive: true, force: true });
     if (failures.length > 0) throw failures[0];
