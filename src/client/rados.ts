@@ -183,14 +183,13 @@ export class Rados implements PoolHost {
    */
   async createPool(name: string, options: CreatePoolOptions = {}): Promise<number> {
     const { application, ...how } = options;
-    if (Object.values(how).every((value) => value === undefined)) {
-      await this.#poolOp('createPool', name, { op: poolOp.CREATE, name });
-    } else {
-      // The command finds nothing wrong with a pool that is there.
-      if (this.osdMap.poolId(name) !== undefined)
-        throw new RadosError(-errno.EEXIST, { operation: 'createPool', pool: name });
-      await this.#createPoolAs(name, how);
+    // The monitors find nothing wrong with a pool that is there.
+    if (this.osdMap.poolId(name) !== undefined) {
+      throw new RadosError(-errno.EEXIST, { operation: 'createPool', pool: name });
     }
+    const isPlain = Object.values(how).every((value) => value === undefined);
+    if (isPlain) await this.#poolOp('createPool', name, { op: poolOp.CREATE, name });
+    else await this.#createPoolAs(name, how);
     const id = await this.poolId(name);
     if (application !== undefined) await this.cluster.enableApplication(name, application);
     return id;

@@ -1,0 +1,79 @@
+// The RADOS library against this project's cluster and against the real Ceph: one suite, results equal, errors included.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { root, TestCluster } from './lib/cluster.mjs';
+import { erasureSuite, radosApiSuite } from './lib/rados-api.mjs';
+import { crossTests } from './lib/rados-cross.mjs';
+import { RealCeph } from './lib/real-ceph.mjs';
+
+const api = await import(join(root, 'dist', 'lib', 'rados.js'));
+const { Rados } = api;
+
+let ours;
+let real;
+let folder;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sepiola-files-'));
+  [ours, real] = await Promise.all([
+    TestCluster.start(['--set', 'global:mon_allow_pool_delete=true']),
+    RealCeph.start({ osds: 3 }),
+  ]);
+});
+
+after(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await Promise.all([ours?.end(), real?.end()]);
+});
+
+/** Runs with a connection that ends with it. */
+async function withRados(cluster, run, options = {}) {
+  const rados = await Rados.connect({ conf: cluster.env.CEPH_CONF, timeout_ms: 30_000, options });
+  try {
+    return await run(rados);
+  } finally {
+    rados.shutdown();
+  }
+}
+
+/** What both say, in one mode; fails with the steps that differ. */
+async function both(mode) {
+  const results = await Promise.all(
+    [ours, real].map((cluster) =>
+      withRados(cluster, (rados) => radosApiSuite(api, rados, `api-${mode}`), {
+        ms_client_mode: mode,
+        ms_mon_client_mode: mode,
+      }),
+    ),
+  );
+  const [mine, theirs] = results;
+  const differing = {};
+  for (const name of Object.keys(theirs)) {
+    if (JSON.stringify(mine[name]) !== JSON.stringify(theirs[name])) {
+      differing[name] = { ours: mine[name], ceph: theirs[name] };
+    }
+  }
+  assert.deepEqual(differing, {});
+  assert.deepEqual(Object.keys(mine), Object.keys(theirs));
+}
+
+test('the whole API on both clusters: results equal, errors included', { concurrency: true }, async (t) => {
+  await Promise.all([
+    t.test('crc mode', () => both('crc')),
+    t.test('secure mode', () => both('secure')),
+    t.test('an erasure-coded pool of the real Ceph', () => withRados(real, (rados) => erasureSuite(api, rados))),
+  ]);
+});
+
+crossTests({
+  api,
+  withRados,
+  clusters: () => [
+    ['this cluster', ours],
+    ['the real Ceph', real],
+  ],
+  folder: () => folder,
+});
