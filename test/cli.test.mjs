@@ -15,6 +15,8 @@ let conf;
 let files;
 const pools = ['cli-pool-a', 'cli-pool-b'];
 
+const env = () => ({ ...process.env, CEPH_CONF: conf, SEPIOLA_NO_BUILD: '1' });
+
 before(async () => {
   files = scenarioFiles();
   conf = process.env.SEPIOLA_CLI_CONF;
@@ -29,8 +31,6 @@ after(async () => {
   files?.remove();
   await cluster?.end();
 });
-
-const env = () => ({ ...process.env, CEPH_CONF: conf, SEPIOLA_NO_BUILD: '1' });
 
 test("rados prints and ends as Ceph's", async () => {
   const different = await compare(readScenario('rados', isWhole), { conf, files, pools, run: '' });
