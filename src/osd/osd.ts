@@ -49,6 +49,7 @@ import {
 } from '../types/index.ts';
 import { type ClassRegistry, defaultClasses } from './classes/index.ts';
 import { Commands } from './commands.ts';
+import { type CopySourceHost, CopySources } from './copy-source.ts';
 import { Heartbeat, type HeartbeatHost } from './heartbeat.ts';
 import { ClientOp, classify } from './ops/client-op.ts';
 import { opFlag } from './ops/codes.ts';
@@ -101,7 +102,7 @@ export interface OsdOptions {
 
 export type OsdState = 'initializing' | 'preboot' | 'booting' | 'active' | 'stopping';
 
-export class Osd implements PgServices, HeartbeatHost, ReportHost {
+export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHost {
   readonly whoami: number;
   readonly config: Config;
   readonly logger: Logger;
@@ -123,6 +124,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   readonly scrubs = new Reserver<string>(() => this.config.num('osd_max_scrubs'));
   scrubOptions: PgServices['scrubOptions'];
   readonly #scrubSchedule = new ScrubSchedule(this);
+  readonly copySources = new CopySources(this);
   readonly snapTrims = new Reserver<string>(() => this.config.num('osd_max_trimming_pgs'));
   readonly tracker: OpTracker;
   readonly heartbeats: Heartbeat;
@@ -625,6 +627,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
       if (pg.deleted) this.pgs.delete(key);
     }
     this.heartbeats.updatePeers();
+    this.copySources.again();
     for (const [key, want] of [...this.#pgTemp]) {
       if (this.map.pool(want.pgid.pool) === undefined) this.#pgTemp.delete(key);
     }
@@ -745,6 +748,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     if (this.state !== 'active' || !this.map.isUp(osd)) return;
     this.log(1, `lost the session with osd.${osd}, which is up`);
     for (const pg of this.pgs.values()) pg.peerReset(osd);
+    this.copySources.again(osd);
   }
 
   /** Connections to OSDs that went down, or came back elsewhere, are over. */
@@ -904,6 +908,10 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
         message.release();
         this.#stopped?.();
         return true;
+      case messageTypeNumber.OSD_OP_REPLY:
+        this.copySources.handleReply(message);
+        message.release();
+        return true;
       case messageTypeNumber.OSD_SCRUB2:
         this.#handleScrub(message);
         return true;
@@ -918,6 +926,33 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
       default:
         return false;
     }
+  }
+
+  selfConnection(send: (message: WireMessage) => void): Connection {
+    const { public: own } = this.#o.messengers;
+    const connection: Connection = {
+      peerType: entityType.OSD,
+      peerName: { type: entityType.OSD, num: this.whoami },
+      peerAddrs: own.addrs,
+      peerFeatures: CEPH_FEATURES_ALL,
+      peerGlobalId: 0n,
+      identity: undefined,
+      isConnected: true,
+      isSecure: true,
+      isOutgoing: true,
+      lastActive_ms: this.clock.monotonic(),
+      session: undefined,
+      send,
+      keepalive: () => {},
+      markDown: () => {},
+      markDisposable: () => {},
+    };
+    connection.session = new Session(connection, ALLOW_ALL);
+    return connection;
+  }
+
+  handleOwnRequest(message: ReceivedMessage): void {
+    if (this.state !== 'stopping') this.#handleOp(message);
   }
 
   /** MOSDScrub2: the manager passes on that somebody wants PGs scrubbed. */
@@ -942,7 +977,9 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
   #capsOf(connection: Connection): OpCaps {
     const identity = connection.identity;
     let cap = OsdCap.none;
-    if (identity?.capsAllowAll === true) cap = OsdCap.allowAll;
+    // A session that this OSD began with another, which has proved then that it is one: it may copy objects from here.
+    if (connection.isOutgoing && connection.peerType === entityType.OSD) cap = OsdCap.allowAll;
+    else if (identity?.capsAllowAll === true) cap = OsdCap.allowAll;
     else if (identity !== undefined && identity.caps.length > 0) {
       try {
         cap = OsdCap.parse(new Reader(identity.caps).string());
@@ -1068,6 +1105,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost {
     if (this.state !== 'active') return;
     this.#reportFullness();
     this.#scrubSchedule.tick();
+    this.copySources.again();
     if (now >= this.#nextBeacon_ms) {
       this.#nextBeacon_ms = now + this.config.num('osd_beacon_report_interval') * 1000;
       this.sendBeacon();

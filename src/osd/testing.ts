@@ -20,6 +20,7 @@ import {
   utimeFromMs,
 } from '../types/index.ts';
 import { type ClassRegistry, defaultClasses } from './classes/index.ts';
+import { CopySources } from './copy-source.ts';
 import { ClientOp, classify } from './ops/client-op.ts';
 import { opFlag } from './ops/codes.ts';
 import { type Reqid, writeReqid } from './ops/object-info.ts';
@@ -119,11 +120,33 @@ export class TestOsd {
   #tid = 1;
   #waiting: { epoch: number; message: ReceivedMessage }[] = [];
   readonly services: PgServices;
+  readonly copySources: CopySources;
 
   constructor(cluster: TestCluster, id: number) {
     this.cluster = cluster;
     this.id = id;
     this.store = new MemoryStore(cluster.clock);
+    this.copySources = new CopySources({
+      whoami: id,
+      clock: cluster.clock,
+      isActive: true,
+      get map(): OSDMap {
+        return cluster.maps[cluster.maps.length - 1]!;
+      },
+      mapPg: (map) => cluster.mapping(map),
+      nextTid: () => this.#tid++,
+      sendToOsd: () => {},
+      selfConnection: (reply) => {
+        const c: Connection = { ...cluster.connection, send: reply };
+        c.session = new Session(c, { allows: () => true, allowsCommand: () => true });
+        return c;
+      },
+      handleOwnRequest: (message) => {
+        const op = new ClientOp(message);
+        classify(op, (cls, m) => this.classes.find(cls, m));
+        this.pg!.handleOp(op);
+      },
+    });
     this.services = {
       whoami: id,
       clock: cluster.clock,
@@ -175,6 +198,7 @@ export class TestOsd {
       statsChanged: () => {},
       nextTid: () => this.#tid++,
       nextNotifyId: () => BigInt(this.#tid++),
+      copySources: this.copySources,
       opFinished: () => {},
       opDropped: (op, why) => cluster.dropped.push(`${op.name}: ${why}`),
       pgCreated: () => {},

@@ -2,12 +2,13 @@ import { errno } from '../../base/index.ts';
 import { DecodeError, Reader } from '../../encoding/index.ts';
 import type { ReceivedMessage } from '../../msgr/index.ts';
 import { type Snapid, snapid, type Utime } from '../../types/index.ts';
+import type { Copied } from '../copy-source.ts';
 import { OP_MODE_CACHE, OP_MODE_RD, OP_MODE_WR, OP_TYPE_MASK, OP_TYPE_PG, opCode, opFlag, watchOp } from './codes.ts';
 import { type Reqid, readReqid, readUtime } from './object-info.ts';
 import { SUB_OP_LENGTH, SubOp, splitInput } from './sub-op.ts';
 
 /** What a request may do; decided from its operations. */
-export const may = { READ: 1, WRITE: 2, CACHE: 4, PG_OP: 8, ORDERED: 16, CLASS: 32 } as const;
+export const may = { READ: 1, WRITE: 2, CACHE: 4, PG_OP: 8, ORDERED: 16, CLASS: 32, COPY: 64 } as const;
 
 const BULK: ReadonlySet<number> = new Set([opCode.WRITE, opCode.WRITEFULL, opCode.APPEND, opCode.WRITESAME]);
 
@@ -67,6 +68,8 @@ export class ClientOp {
 
   /** Data read ahead of execution. */
   fetched: Fetched | undefined = undefined;
+  /** Objects brought here for its copy-from operations, or why they are not. */
+  copied: ReadonlyMap<SubOp, Copied | number> | undefined = undefined;
   /** Position in the table of operations in flight. */
   slot = -1;
 
@@ -217,6 +220,7 @@ export function classify(op: ClientOp, methods: MethodLookup): number {
       else caps |= may.WRITE;
       continue;
     }
+    if (code === opCode.COPY_FROM || code === opCode.COPY_FROM2) bits |= may.COPY;
     if ((code & OP_MODE_WR) !== 0) caps |= may.WRITE;
     if ((code & OP_MODE_RD) !== 0) caps |= may.READ;
     if ((code & OP_MODE_CACHE) !== 0) bits |= may.CACHE;

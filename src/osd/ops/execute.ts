@@ -8,7 +8,7 @@ import { compareXattr, getXattr, getXattrs, removeXattr, setXattr } from './attr
 import { callNames } from './client-op.ts';
 import { opCode, subOpFlag } from './codes.ts';
 import type { OpContext } from './context.ts';
-import { copyGet } from './copy-ops.ts';
+import { copyFrom, copyGet } from './copy-ops.ts';
 import { oiFlag } from './object-info.ts';
 import {
   omapClear,
@@ -213,6 +213,9 @@ function dispatch(ctx: OpContext, sub: SubOp): number {
       return 0;
     case opCode.COPY_GET:
       return copyGet(ctx, sub);
+    case opCode.COPY_FROM:
+    case opCode.COPY_FROM2:
+      return copyFrom(ctx, sub);
     case opCode.TMAPGET: {
       const whole = SubOp.extent(opCode.SYNC_READ, 0, 0);
       const result = read(ctx, whole);

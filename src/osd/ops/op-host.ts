@@ -1,9 +1,11 @@
 import type { Clock } from '../../base/index.ts';
 import type { Eversion, Hobject, Snapid } from '../../types/index.ts';
 import type { ReplicatedBackend } from '../backend/replicated.ts';
+import type { Copied } from '../copy-source.ts';
 import type { PgLog } from '../pg/log.ts';
 import type { ClientOp } from './client-op.ts';
 import type { ExecHost, ObjectContext, OpContext, StatDelta } from './context.ts';
+import type { SubOp } from './sub-op.ts';
 
 /** What the path needs of its PG beyond execution. */
 export interface OpHost extends ExecHost {
@@ -28,6 +30,8 @@ export interface OpHost extends ExecHost {
   wantRecovered(key: string): void;
   /** The object is being scrubbed: the request was taken, and comes back after. */
   waitsForScrub(op: ClientOp): boolean;
+  /** Brings what the copy-from operations of a request want; not where it is not wanted any more. */
+  copyFrom(op: ClientOp, isWanted: () => boolean, done: (copied: ReadonlyMap<SubOp, Copied | number>) => void): void;
   nextTid(): number;
   /** Snapshots of the pool, where the pool makes them (and not its clients). */
   readonly poolSnaps: { readonly seq: Snapid; readonly snaps: readonly Snapid[] } | undefined;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errno } from '../../base/index.ts';
-import { Reader, Writer } from '../../encoding/index.ts';
-import { formatPgState } from '../../types/index.ts';
+import { type Decoded, Reader, Writer } from '../../encoding/index.ts';
+import { formatPgState, objectLocator } from '../../types/index.ts';
 import { extent, TestCluster, type TestOp, type TestRequest, xattrUnion } from '../testing.ts';
 import { opCode, opFlag, subOpFlag, watchOp } from './codes.ts';
+import { copyCursor, copyStart, readCopyPiece } from './copy-ops.ts';
 
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
 const plain = (b: Uint8Array): string => new TextDecoder().decode(b);
@@ -253,3 +254,63 @@ test('watch, notify, acknowledge', async () => {
   assert.equal(watch(watchOp.PING, 6), -errno.ENOTCONN);
   assert.equal(formatPgState(c.primary.pg!.info.stats.state), 'active+clean');
 });
+
+test('copy-from makes an object like another, and copy-get goes on where it left off', async () => {
+  const c = await one();
+  const keys = new Writer(64);
+  keys.u32(3);
+  for (const k of ['a', 'b', 'c']) {
+    keys.string(k);
+    keys.blob(text(`value of ${k}`));
+  }
+  const { result } = c.do(
+    [writeFull('the source'), setXattr('x', 'y'), { code: opCode.OMAPSETVALS, data: keys.bytes() }],
+    { name: 'source' },
+  );
+  assert.equal(result, 0);
+  const from = (name: string, version = 0): TestOp => {
+    const union = new Uint8Array(28);
+    const view = new DataView(union.buffer);
+    view.setBigUint64(0, 0xfffffffffffffffen, true);
+    view.setBigUint64(8, BigInt(version), true);
+    const w = new Writer(64);
+    w.string(name);
+    objectLocator.encode(w, { pool: 1, key: '', nspace: '', hash: -1 });
+    return { code: opCode.COPY_FROM, union, data: w.bytes() };
+  };
+  assert.equal(c.do([from('source')], { name: 'copy' }).result, 0);
+  assert.equal(content(c, { name: 'copy' }), 'the source');
+  assert.equal(plain(c.do([getXattr('x')], { name: 'copy' }).data), 'y');
+  const omap = c.do([{ code: opCode.OMAPGETVALSBYKEYS, data: keysOf('b') }], { name: 'copy' });
+  assert.match(plain(omap.data), /value of b$/);
+  assert.equal(c.do([from('nothing')], { name: 'copy' }).result, -errno.ENOENT);
+  assert.equal(c.do([from('copy')], { name: 'copy' }).result, -errno.EINVAL);
+  assert.equal(c.do([from('source', 99)], { name: 'copy' }).result, -errno.EOVERFLOW);
+  assert.equal(c.do([{ ...from('source'), data: text('?') }], { name: 'copy' }).result, -errno.EINVAL);
+  // What comes after in the same request sees the copy.
+  assert.equal(c.do([from('source'), setXattr('z', '1')], { name: 'second' }).result, 0);
+  assert.equal(content(c, { name: 'second' }), 'the source');
+  // In pieces of six bytes.
+  let cursor: Decoded<typeof copyCursor> = copyStart;
+  let data = '';
+  let rounds = 0;
+  for (; !cursor.dataComplete || !cursor.omapComplete; rounds++) {
+    const w = new Writer(64);
+    copyCursor.encode(w, cursor);
+    w.u64num(6);
+    const answer = c.do([{ code: opCode.COPY_GET, data: w.bytes() }], { name: 'source' });
+    assert.equal(answer.result, 0);
+    const piece = readCopyPiece(new Reader(answer.data));
+    data += plain(piece.data);
+    cursor = piece.cursor;
+  }
+  assert.equal(data, 'the source');
+  assert.ok(rounds >= 4, `${rounds} rounds`);
+});
+
+function keysOf(...keys: string[]): Uint8Array {
+  const w = new Writer(64);
+  w.u32(keys.length);
+  for (const k of keys) w.string(k);
+  return w.bytes();
+}

@@ -382,6 +382,10 @@ export class OpPath {
       this.#executeRead(op, obc);
       return;
     }
+    if ((op.may & may.COPY) !== 0 && op.copied === undefined) {
+      this.#copyFirst(op, obc);
+      return;
+    }
     const ctx = new OpContext(host, op, obc, new Transaction());
     const bad = this.#takeSnapContext(ctx);
     if (bad < 0) {
@@ -468,6 +472,26 @@ export class OpPath {
     const missing = keys.find((key) => host.isUnreadable(key));
     if (missing !== undefined) this.waitForObject(missing, op, 'waiting for missing object');
     else host.drop(op, 'try again');
+  }
+
+  /** Brings the objects that the request copies from. Until then everything else on this object waits. */
+  #copyFirst(op: ClientOp, obc: ObjectContext): void {
+    const fetching = this.#fetching;
+    fetching.add(op);
+    obc.blocked = true;
+    op.state = 'copying';
+    this.#host.copyFrom(
+      op,
+      () => fetching.has(op),
+      (copied) => {
+        if (!fetching.delete(op)) return;
+        obc.blocked = false;
+        op.copied = copied;
+        this.#execute(op, obc);
+        op.copied = undefined;
+        this.#resume(obc);
+      },
+    );
   }
 
   /** Reads ahead of execution, off the event loop's thread. Until then changes of the object wait, so that the request sees what it would have seen at once. */

@@ -2,7 +2,7 @@
  * A placement group on this OSD: holds its state together, and gives each part (operations, backend, peering, recovery) the narrow view it asks for.
  */
 import { errno, type TimerHandle } from '../../base/index.ts';
-import { Reader } from '../../encoding/index.ts';
+import { DecodeError, Reader } from '../../encoding/index.ts';
 import { pgBackfillOp } from '../../messages/index.ts';
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import { StoreError, Transaction } from '../../store/index.ts';
@@ -32,14 +32,18 @@ import {
 } from '../../types/index.ts';
 import { type BackendHost, type InProgress, ReplicatedBackend } from '../backend/replicated.ts';
 import type { ClassAnswer } from '../classes/index.ts';
+import type { Copied, CopyFrom } from '../copy-source.ts';
 import { objectKey } from '../model.ts';
 import type { ClientOp } from '../ops/client-op.ts';
+import { opCode } from '../ops/codes.ts';
 import type { Effects, ObjectContext, OpContext, PastRequest, StatDelta } from '../ops/context.ts';
+import { readCopyFrom } from '../ops/copy-ops.ts';
 import { watchKey } from '../ops/object-info.ts';
 import type { OpHost } from '../ops/op-host.ts';
 import { OpPath } from '../ops/op-path.ts';
 import { isFree, OwnChange, trimClone } from '../ops/own-change.ts';
 import { runPgOps } from '../ops/pg-ls.ts';
+import type { SubOp } from '../ops/sub-op.ts';
 import type { Session } from '../session.ts';
 import { Notify, Watch } from '../watch.ts';
 import { Backfill, type BackfillHost } from './backfill.ts';
@@ -56,6 +60,24 @@ import { Scrubber, type ScrubHost } from './scrub.ts';
 import type { NewDigests } from './scrub-compare.ts';
 import type { PgServices } from './services.ts';
 import { type SnapTrimHost, SnapTrimmer } from './snap-trim.ts';
+
+/** What a copy-from asks for, or the errno to answer. */
+function copyAsked(sub: SubOp): CopyFrom | number {
+  try {
+    const asked = readCopyFrom(sub);
+    return typeof asked === 'number' ? asked : asked.from;
+  } catch (error) {
+    if (error instanceof DecodeError) return -errno.EINVAL;
+    throw error;
+  }
+}
+
+/** Is it the object itself? */
+function isSame(from: CopyFrom, op: ClientOp, pool: number): boolean {
+  const { name, nspace, locatorKey } = op;
+  if (from.pool !== pool || from.name !== name || from.nspace !== nspace || from.snap !== CEPH_NOSNAP) return false;
+  return from.key === locatorKey;
+}
 
 const NO_REPLICAS: readonly number[] = [];
 /** Wanted where nobody knows which version an object had: the one that the others have. */
@@ -694,6 +716,27 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
 
   call(ctx: OpContext, cls: string, method: string, input: Uint8Array): ClassAnswer {
     return this.services.classes.call(ctx, cls, method, input);
+  }
+
+  copyFrom(op: ClientOp, isWanted: () => boolean, done: (copied: ReadonlyMap<SubOp, Copied | number>) => void): void {
+    const copied = new Map<SubOp, Copied | number>();
+    const wants = op.ops.filter((sub) => sub.code === opCode.COPY_FROM || sub.code === opCode.COPY_FROM2);
+    const next = (): void => {
+      const sub = wants.shift();
+      if (sub === undefined) {
+        done(copied);
+        return;
+      }
+      const got = (result: Copied | number): void => {
+        copied.set(sub, result);
+        next();
+      };
+      const asked = copyAsked(sub);
+      if (typeof asked === 'number') got(asked);
+      else if (isSame(asked, op, this.pool)) got(-errno.EINVAL);
+      else this.services.copySources.copy(asked, isWanted, got);
+    };
+    next();
   }
 
   get entropy(): PgServices['entropy'] {

@@ -3,6 +3,7 @@ import type { WireMessage } from '../../msgr/index.ts';
 import type { ObjectStore } from '../../store/index.ts';
 import type { OSDMap, PgId, SpgId } from '../../types/index.ts';
 import type { ClassRegistry } from '../classes/index.ts';
+import type { CopySources } from '../copy-source.ts';
 import type { ClientOp } from '../ops/client-op.ts';
 import type { OpLimits } from '../ops/context.ts';
 import type { Reserver } from '../reserver.ts';
@@ -101,5 +102,7 @@ export interface PgServices {
   pgCreated(pgid: PgId): void;
   /** A broken invariant of a store or peer: the daemon stops. */
   fatal(error: unknown): never;
+  /** Brings an object from wherever it is. */
+  readonly copySources: Pick<CopySources, 'copy'>;
   clusterLog(level: 'error' | 'warn' | 'info' | 'debug', text: string): void;
 }
