@@ -36,6 +36,9 @@ class OsFile implements DiskFile {
   readonly #fd: number;
   readonly #path: string;
   readonly #direct: DirectFile | undefined;
+  /** Transfers under way. Their descriptor must stay what it is until they end: the number of one that is closed goes to the next file that is opened. */
+  #busy = 0;
+  #closed = false;
 
   constructor(path: string, create: boolean, direct: boolean) {
     this.#path = path;
@@ -57,7 +60,12 @@ class OsFile implements DiskFile {
     return done;
   }
 
-  read(into: Uint8Array, offset: number, done: (error: Error | null, bytesRead: number) => void): void {
+  read(into: Uint8Array, offset: number, then: (error: Error | null, bytesRead: number) => void): void {
+    if (!this.#begin((error) => then(error, 0))) return;
+    const done = (error: Error | null, bytesRead: number): void => {
+      this.#end();
+      then(error, bytesRead);
+    };
     if (
       this.#direct !== undefined &&
       into.length >= DIRECT_READ_MIN &&
@@ -104,7 +112,12 @@ class OsFile implements DiskFile {
     }
   }
 
-  write(buffers: readonly Uint8Array[], offset: number, done: (error: Error | null) => void): void {
+  write(buffers: readonly Uint8Array[], offset: number, then: (error: Error | null) => void): void {
+    if (!this.#begin(then)) return;
+    const done = (error: Error | null): void => {
+      this.#end();
+      then(error);
+    };
     if (this.#direct !== undefined) {
       let length = 0;
       for (const b of buffers) length += b.length;
@@ -155,7 +168,11 @@ class OsFile implements DiskFile {
   }
 
   sync(done: (error: Error | null) => void): void {
-    fdatasync(this.#fd, done);
+    if (!this.#begin(done)) return;
+    fdatasync(this.#fd, (error) => {
+      this.#end();
+      done(error);
+    });
   }
 
   syncSync(): void {
@@ -166,7 +183,27 @@ class OsFile implements DiskFile {
     ftruncateSync(this.#fd, size);
   }
 
+  /** What is under way ends as it would have; the descriptors are closed after it. */
   close(): void {
+    this.#closed = true;
+    if (this.#busy === 0) this.#release();
+  }
+
+  #begin(failed: (error: Error) => void): boolean {
+    if (this.#closed) {
+      setImmediate(failed, new Error(`${this.#path} is closed`));
+      return false;
+    }
+    this.#busy++;
+    return true;
+  }
+
+  #end(): void {
+    this.#busy--;
+    if (this.#closed && this.#busy === 0) this.#release();
+  }
+
+  #release(): void {
     closeSync(this.#fd);
     this.#direct?.close();
   }

@@ -18,6 +18,48 @@ test('the native crc32c agrees with the portable one', () => {
   }
 });
 
+test('files: long transfers past the cache are what short ones through it see, at any cut', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sepiola-'));
+  try {
+    const file = osDisk.openFile(join(dir, 'block'), { create: true, direct: true });
+    const random = new SeededEntropy(3);
+    const whole = random.bytes(3 * 1024 * 1024 + 8192);
+    const parts = [whole.subarray(0, 100), whole.subarray(100, 1_500_000), whole.subarray(1_500_000)];
+    await new Promise<void>((resolve, reject) => file.write(parts, 4096, (e) => (e ? reject(e) : resolve())));
+    const short = new Uint8Array(whole.length);
+    assert.equal(file.readSync(short, 4096), whole.length);
+    assert.deepEqual(short, whole);
+    const long = new Uint8Array(whole.length + 4096 * 3);
+    const n = await new Promise<number>((resolve, reject) =>
+      file.read(long, 4096, (e, n) => (e ? reject(e) : resolve(n))),
+    );
+    assert.equal(n, whole.length);
+    assert.deepEqual(long.subarray(0, n), whole);
+    file.close();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('files: a close waits for what is under way, whose descriptor no other file gets meanwhile', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sepiola-'));
+  try {
+    const file = osDisk.openFile(join(dir, 'block'), { create: true, direct: true });
+    const long = new Uint8Array(4 * 1024 * 1024).fill(7);
+    const written = new Promise<Error | null>((resolve) => file.write([long], 0, resolve));
+    file.close();
+    const others = Array.from({ length: 20 }, (_, i) => osDisk.openFile(join(dir, `other${i}`), { create: true }));
+    assert.equal(await written, null);
+    assert.equal(osDisk.readFile(join(dir, 'block'))!.length, long.length);
+    for (const other of others) assert.equal(other.size(), 0);
+    for (const other of others) other.close();
+    const late = await new Promise<Error | null>((resolve) => file.write([long], 0, resolve));
+    assert.match(late!.message, /block is closed/);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 test('files: gather writes, reads beyond the end, sync', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'sepiola-'));
   try {

@@ -376,7 +376,8 @@ export class DiskStore implements ObjectStore {
   }
 
   #fail(error: Error): void {
-    if (this.#failure !== undefined) return;
+    // What was under way when the store was closed may end as it likes.
+    if (this.#failure !== undefined || this.#mounted === undefined) return;
     const failure = new StoreError('io', `the store at ${this.#path} failed: ${error.message}`);
     this.#failure = failure;
     for (const reject of this.#onFailed) reject(failure);

@@ -183,11 +183,13 @@ export class Log {
     this.#writing = true;
 
     const written = (error: Error | null): void => {
+      if (this.#closed) return;
       if (error !== null) {
         this.#events.failed(error);
         return;
       }
       this.#sync(inTurn, (failure) => {
+        if (this.#closed) return;
         if (failure !== null) {
           this.#events.failed(failure);
           return;
@@ -281,6 +283,7 @@ export class Log {
     zeros[zeros.length - 1] = ZEROS.subarray(0, to - from - (zeros.length - 1) * ZEROS.length);
     this.#file.write(zeros, from, (error) => {
       this.#growing = undefined;
+      if (this.#closed) return;
       if (error !== null) {
         this.#events.failed(error);
         return;
