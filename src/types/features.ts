@@ -48,6 +48,7 @@ export const feature = {
   MDSENC: bit(29),
   OSDHASHPSPOOL: bit(30),
   MON_SINGLE_PAXOS: bit(31),
+  SERVER_REEF: bit(31) | INCARNATION_3,
   STRETCH_MODE: bit(32) | INCARNATION_3,
   OSD_CACHEPOOL: bit(35),
   CRUSH_V2: bit(36),

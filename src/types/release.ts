@@ -39,14 +39,18 @@ export const release = {
   NAUTILUS: 14,
   OCTOPUS: 15,
   PACIFIC: 16,
+  REEF: 18,
 } as const;
 
 /** One past the newest release known: CEPH_RELEASE_MAX. */
 export const RELEASE_MAX = releaseNames.length;
 
+/** Releases after those that a cluster of ours can require: their maps are read, their clients asked for. */
+const LATER: Readonly<Record<number, string>> = { 17: 'quincy', 18: 'reef', 19: 'squid' };
+
 /** `pacific` for 16; `unknown` for what is not known. */
 export function releaseName(r: number): string {
-  return releaseNames[r] ?? 'unknown';
+  return releaseNames[r] ?? LATER[r] ?? 'unknown';
 }
 
 /** Number of a release by name; 0 where there is none. */

@@ -19,7 +19,7 @@ export function seeded(seed) {
   };
 }
 
-const ALGS = ['uniform', 'list', 'tree', 'straw', 'straw2'];
+export const ALGS = ['uniform', 'list', 'tree', 'straw', 'straw2'];
 const LEVELS = ['host', 'rack', 'row', 'datacenter'];
 
 const TUNABLES = {
@@ -34,6 +34,7 @@ const TUNABLES = {
 TUNABLES.firefly = [...TUNABLES.bobtail, 'chooseleaf_vary_r 1'];
 TUNABLES.hammer = [...TUNABLES.firefly, 'straw_calc_version 1', 'allowed_bucket_algs 54'];
 TUNABLES.jewel = [...TUNABLES.hammer, 'chooseleaf_stable 1'];
+export const PROFILES = Object.keys(TUNABLES);
 
 function tunables(random) {
   if (random.chance(0.75)) return random.chance(0.4) ? TUNABLES.jewel : TUNABLES[random.pick(Object.keys(TUNABLES))];
@@ -62,15 +63,57 @@ function weights(random) {
 }
 
 /**
- * `{ text, rules, devices, deviceWeights }`: the map's text, the number of its rules, device ids, and some devices' weights as the test should
- * have them (`[id, weight]`, weight 0 to 1).
+ * Rules for every step and mode: choose and chooseleaf, one level and two, with all settings, from one root and from two, firstn and indep.
+ * `below` are the types that can be chosen, devices first; `take` gives a take step, `settings` all set_ steps.
  */
-export function randomMap(seed) {
+function everyStep(random, below, take, settings) {
+  const upper = () => random.pick(below.length > 1 ? below.slice(1) : below);
+  const rules = [];
+  for (const mode of ['firstn', 'indep']) {
+    const count = () => random.pick([0, 0, 0, -1, 2, 5]);
+    const twoLevels = (leaf) => {
+      const at = below.length > 1 ? random.int(1, below.length - 1) : 0;
+      const first = `\tstep choose ${mode} ${random.int(0, 3)} type ${below[at]}`;
+      if (at === 0) return [first];
+      return [
+        first,
+        leaf
+          ? `\tstep chooseleaf ${mode} ${random.int(1, 2)} type ${below[random.int(0, at - 1)]}`
+          : `\tstep choose ${mode} ${random.int(1, 3)} type osd`,
+      ];
+    };
+    const bodies = [
+      [take(), `\tstep choose ${mode} ${count()} type osd`],
+      [take(), `\tstep chooseleaf ${mode} ${count()} type ${upper()}`],
+      [take(), ...twoLevels(false)],
+      [take(), ...twoLevels(true)],
+      [...settings(), take(), `\tstep chooseleaf ${mode} ${count()} type ${upper()}`],
+      [
+        take(),
+        `\tstep chooseleaf ${mode} ${random.int(1, 2)} type ${upper()}`,
+        '\tstep emit',
+        take(),
+        `\tstep choose ${mode} ${count()} type osd`,
+      ],
+    ];
+    for (const body of bodies) rules.push({ mode, steps: [...body, '\tstep emit'] });
+  }
+  return rules;
+}
+
+/**
+ * `{ text, rules, devices, deviceWeights }`: the map's text, the number of its rules, device ids, and some devices' weights as the test should
+ * have them (`[id, weight]`, weight 0 to 1). With `cell` all buckets have its `alg`, the tunables are its `profile`, and there is a rule for every
+ * step and mode.
+ */
+export function randomMap(seed, cell) {
   const random = seeded(seed);
   const depth = random.int(0, LEVELS.length);
   const types = [...LEVELS.slice(0, depth), 'root'];
-  const algs = random.chance(0.4) ? ['straw2'] : random.chance(0.5) ? [random.pick(ALGS)] : ALGS;
-  const withClasses = random.chance(0.5);
+  const algs =
+    cell !== undefined ? [cell.alg] : random.chance(0.4) ? ['straw2'] : random.chance(0.5) ? [random.pick(ALGS)] : ALGS;
+  // Shadows of uniform buckets cannot be made, those of trees are left to chance by Ceph.
+  const withClasses = random.chance(0.5) && cell?.alg !== 'uniform' && cell?.alg !== 'tree';
   const weightOf = weights(random);
 
   const devices = [];
@@ -166,7 +209,25 @@ export function randomMap(seed) {
     ]
       .filter(() => random.chance(0.2))
       .map((s) => `\tstep set_${s}`);
-  const ruleCount = random.int(3, 6);
+  const addRule = (mode, steps) => {
+    const rule = ruleLines.length;
+    const type = mode === 'firstn' ? 'replicated' : 'erasure';
+    ruleLines.push(
+      `rule r${rule} {\n\tid ${rule}\n\ttype ${type}\n\tmin_size 1\n\tmax_size 10\n${steps.join('\n')}\n}`,
+    );
+  };
+  const allSettings = () => [
+    `\tstep set_choose_tries ${random.int(1, 100)}`,
+    `\tstep set_chooseleaf_tries ${random.int(1, 10)}`,
+    `\tstep set_choose_local_tries ${random.int(0, 3)}`,
+    `\tstep set_choose_local_fallback_tries ${random.int(0, 5)}`,
+    `\tstep set_chooseleaf_vary_r ${random.int(0, 3)}`,
+    `\tstep set_chooseleaf_stable ${random.int(0, 1)}`,
+  ];
+  if (cell !== undefined) {
+    for (const { mode, steps } of everyStep(random, below, take, allSettings)) addRule(mode, steps);
+  }
+  const ruleCount = cell !== undefined ? 0 : random.int(3, 6);
   for (let rule = 0; rule < ruleCount; rule++) {
     const mode = random.pick(['firstn', 'indep']);
     const steps = [...settings()];
@@ -188,9 +249,7 @@ export function randomMap(seed) {
       }
       steps.push('\tstep emit');
     }
-    ruleLines.push(
-      `rule r${rule} {\n\tid ${rule}\n\ttype ${mode === 'firstn' ? 'replicated' : 'erasure'}\n\tmin_size 1\n\tmax_size 10\n${steps.join('\n')}\n}`,
-    );
+    addRule(mode, steps);
   }
 
   const chooseArgLines = [];
@@ -222,7 +281,7 @@ export function randomMap(seed) {
   }
   const text = [
     '# begin crush map',
-    ...tunables(random).map((t) => `tunable ${t}`),
+    ...(cell === undefined ? tunables(random) : TUNABLES[cell.profile]).map((t) => `tunable ${t}`),
     '\n# devices',
     ...deviceLines,
     '\n# types',
@@ -235,5 +294,5 @@ export function randomMap(seed) {
     ...(chooseArgLines.length > 0 ? ['\n# choose_args', ...chooseArgLines] : []),
     '\n# end crush map\n',
   ].join('\n');
-  return { text, rules: ruleCount, devices, deviceWeights };
+  return { text, rules: ruleLines.length, devices, deviceWeights };
 }

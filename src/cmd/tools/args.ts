@@ -1,3 +1,6 @@
+import { optionSpecs } from '../../config/index.ts';
+import { CEPH_VERSION_TEXT } from '../../types/index.ts';
+
 /**
  * Command lines as Ceph's tools read them: options anywhere, `--a-b` and `--a_b` the same, values as `--a=v` or in the next word, and
  * options of the configuration taken out first.
@@ -74,13 +77,15 @@ export interface OptionHandlers {
   /** Without a value; may take words that follow from `args`. */
   readonly flags: Readonly<Record<string, (args: Args) => void>>;
   readonly values: Readonly<Record<string, (value: string) => void>>;
-  /** Of the values' names: those that at the end of the line stand for an empty value instead of ending the tool. */
+  /** Of the values' names: those that at the end of the line get the value last given to a remembered option, or an empty one. */
   readonly mayLackValue?: readonly string[];
+  readonly remembered?: readonly string[];
 }
 
 /** Takes all known options out of the words; what is left are arguments, and options nobody knows. */
 export function readOptions(args: Args, handlers: OptionHandlers): void {
   const valueNames = Object.keys(handlers.values);
+  let lastValue = '';
   while (args.more) {
     const word = args.word!;
     const flag = handlers.flags[normal(word)];
@@ -91,12 +96,15 @@ export function readOptions(args: Args, handlers: OptionHandlers): void {
     const name = valueNames.find((known) => normal(word) === known || normal(word).startsWith(`${known}=`));
     if (name !== undefined && args.isLast && handlers.mayLackValue?.includes(normal(word)) === true) {
       args.take();
-      handlers.values[name]!('');
+      handlers.values[name]!(lastValue);
       continue;
     }
     const value = name === undefined ? undefined : args.value(name);
     if (value === undefined) args.skip();
-    else handlers.values[name!]!(value);
+    else {
+      handlers.values[name!]!(value);
+      if (handlers.remembered?.includes(name!) === true) lastValue = value;
+    }
   }
 }
 
@@ -140,6 +148,28 @@ const CONFIG_OPTIONS: readonly (readonly [name: string, ...forms: string[]])[] =
   ['log_file', '--log-file'],
 ];
 
+/** Takes any other option of the configuration by its whole name; those of type bool need no value, and may be `--no-name`. */
+function takeAnyOption(args: Args, config: Map<string, string>): boolean {
+  const word = args.word ?? '';
+  if (!word.startsWith('--') || word === '--') return false;
+  const name = (word.split('=', 1)[0] ?? '').slice(2).replaceAll('-', '_');
+  const specs = optionSpecs();
+  if (specs.get(name) === undefined) {
+    const negated = name.startsWith('no_') ? specs.get(name.slice(3)) : undefined;
+    if (negated?.type !== 'bool' || word.includes('=')) return false;
+    config.set(negated.name, 'false');
+    args.take();
+    return true;
+  }
+  if (specs.get(name)!.type === 'bool' && !word.includes('=')) {
+    args.take();
+    config.set(name, 'true');
+    return true;
+  }
+  config.set(name, args.value(`--${name.replaceAll('_', '-')}`)!);
+  return true;
+}
+
 /** Takes the configuration's options out of a command line, as every Ceph program does before it reads its own. */
 export function takeConfig(words: readonly string[]): { config: Map<string, string>; rest: string[] } {
   const args = new Args(words);
@@ -150,11 +180,20 @@ export function takeConfig(words: readonly string[]): { config: Map<string, stri
       if (value !== undefined) config.set(name, value);
       return value !== undefined;
     });
-    if (taken) continue;
+    if (taken || takeAnyOption(args, config)) continue;
     if (args.word === '--') break;
     args.skip();
   }
   return { config, rest: args.words };
+}
+
+/** `-v` or `--version` anywhere but after `--`: the tool tells its version and does nothing else. */
+export function showsVersion(words: readonly string[], io: { out(text: string): void }): boolean {
+  const end = words.indexOf('--');
+  const options = end < 0 ? words : words.slice(0, end);
+  if (!options.includes('-v') && !options.includes('--version')) return false;
+  io.out(`${CEPH_VERSION_TEXT}\n`);
+  return true;
 }
 
 /** True where `-h` or `--help` is asked for. */

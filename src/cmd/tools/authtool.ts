@@ -4,7 +4,7 @@ import { parseConf } from '../../config/index.ts';
 import { decodeText } from '../../encoding/index.ts';
 import { systemEntropy } from '../../runtime/index.ts';
 import { type AuthName, formatAuthName, parseAuthName, utimeToMs } from '../../types/index.ts';
-import { Args, readOptions, ToolExit, takeConfig, wantsHelp } from './args.ts';
+import { Args, readOptions, showsVersion, ToolExit, takeConfig, wantsHelp } from './args.ts';
 import { describeError, runTool, type ToolIo } from './io.ts';
 
 const ME = 'ceph-authtool';
@@ -162,6 +162,18 @@ function readKeyring(path: string, io: ToolIo): KeyRing {
   }
 }
 
+/** Ceph's parser takes sections, or else a single line without one, whatever the manual says. Undefined: fine so far. */
+function capsFileProblem(text: string): string | undefined {
+  const lines = text.split('\n');
+  const content = (from: number): number => lines.findIndex((line, i) => i >= from && !/^\s*([#;].*)?$/.test(line));
+  const first = content(0);
+  if (first < 0 || lines[first]!.startsWith('[')) return undefined;
+  const second = first === 0 ? content(1) : first;
+  if (second > 0) return `'<eoi>' in line ${second + 1} at position 1`;
+  if (!lines[0]!.includes('=')) return "'<eoi>' in line 1 at position 1";
+  return lines.length === 1 ? `'<empty_line>' in line 1 at position ${text.length + 1}` : undefined;
+}
+
 function readCaps(path: string, io: ToolIo): Map<string, string> {
   const problem = new ToolExit(1, `could not parse caps file ${path}\n`);
   let text: string;
@@ -170,6 +182,11 @@ function readCaps(path: string, io: ToolIo): Map<string, string> {
   } catch (error) {
     const why = describeError(error).replace(/^\(\d+\) /, '');
     io.err(`parse_file: filesystem error: cannot get file size: ${why} [${path}]`);
+    throw problem;
+  }
+  const bad = capsFileProblem(text);
+  if (bad !== undefined) {
+    io.err(`parse error: expected ${bad}\n`);
     throw problem;
   }
   let given: ReadonlyMap<string, string> | undefined;
@@ -197,6 +214,7 @@ function tool(argv: string[], io: ToolIo): number {
     io.out(USAGE);
     return 1;
   }
+  if (showsVersion(argv, io)) return 0;
   let name = parseName('client.admin');
   const args = new Args(argv);
   const setName = (text: string): void => {

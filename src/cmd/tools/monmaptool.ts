@@ -18,7 +18,7 @@ import {
   releaseFromName,
   releaseName,
 } from '../../types/index.ts';
-import { Args, readOptions, ToolExit, takeConfig, wantsHelp } from './args.ts';
+import { Args, readOptions, showsVersion, ToolExit, takeConfig, wantsHelp } from './args.ts';
 import { describeError, runTool, type ToolIo } from './io.ts';
 
 const ME = 'monmaptool';
@@ -239,8 +239,11 @@ function parseMonHost(text: string): EntityAddrVec[] | undefined {
 
 function generate(map: MonMap, config: ReadonlyMap<string, string>, io: ToolIo): MonMap {
   const host = config.get('mon_host');
-  if (host === undefined || host === '') throw new ToolExit(254, 'no monitors specified to connect to.\n');
-  const list = parseMonHost(host);
+  if ((host === undefined || host === '') && map.size === 0) {
+    // Ceph asks the DNS for a service record then. This one does not, so there is none.
+    throw new ToolExit(254, 'unable to get monitor info from DNS SRV with service name: ceph-mon\n');
+  }
+  const list = parseMonHost(host ?? '');
   if (list === undefined) throw new ToolExit(254, `unable to parse addrs in '${host}'\n`);
   let made = map;
   for (const [i, addrs] of list.entries()) {
@@ -293,8 +296,12 @@ function tool(argv: string[], io: ToolIo): number {
     io.out(USAGE);
     return 0;
   }
+  if (showsVersion(argv, io)) return 0;
   const { config: given, rest } = takeConfig(argv);
   const config = fileConfig(given, io);
+  if (config.has('fsid') && parseUuid(config.get('fsid')!) === undefined) {
+    io.err(`parse error setting 'fsid' to '${config.get('fsid')}'\n`);
+  }
   const args = new Args(rest);
   const q = parse(args, io);
   const path = args.words[0];
@@ -309,12 +316,13 @@ function tool(argv: string[], io: ToolIo): number {
   io.out(`${ME}: monmap file ${path}\n`);
   let map = read(path, q, io);
   const fsid = config.get('fsid');
+  const parsed = fsid === undefined ? undefined : parseUuid(fsid);
   if (q.create) {
     const now = io.now();
     map = change(map.with({ epoch: 0, created: now, lastChanged: now }));
     const strategy = Number(config.get('mon_election_default_strategy') ?? 1);
     map = map.with({ strategy });
-    if (fsid === undefined) {
+    if (parsed === undefined) {
       map = map.with({ fsid: io.newUuid() });
       io.out(`${ME}: generated fsid ${map.fsid}\n`);
     }
@@ -330,9 +338,7 @@ function tool(argv: string[], io: ToolIo): number {
     if (members.length > 0) map = setInitialMembers(map, members, io);
     modified = true;
   }
-  if (fsid !== undefined) {
-    const parsed = parseUuid(fsid);
-    if (parsed === undefined) throw new ToolExit(1, `${ME}: invalid fsid '${fsid}'\n`);
+  if (parsed !== undefined) {
     map = change(map.with({ fsid: parsed }));
     io.out(`${ME}: set fsid to ${map.fsid}\n`);
   }

@@ -167,6 +167,20 @@ export function parseOsdMapTool(args: Args): OsdMapToolRequest {
       '--adjust-crush-weight': text('adjustCrushWeight'),
     },
     mayLackValue: ['--dump', '--tree', '--adjust-crush-weight'],
+    // Ceph's tool keeps these in one variable, which an option without a value finds.
+    remembered: [
+      '--dump',
+      '--tree',
+      '--upmap-pool',
+      '--mark-out',
+      '--mark-up',
+      '--mark-in',
+      '--export-crush',
+      '--import-crush',
+      '--test-map-pg',
+      '--test-map-object',
+      '--adjust-crush-weight',
+    ],
   });
   return q;
 }

@@ -1,4 +1,4 @@
-import { type ConfFile, parseConf } from '../../config/index.ts';
+import { type ConfFile, Config, parseConf } from '../../config/index.ts';
 import {
   adjustItemWeight,
   CrushMap,
@@ -11,6 +11,7 @@ import { decodeText } from '../../encoding/index.ts';
 import {
   CEPH_FEATURES_ALL,
   createFormatter,
+  dumpHealthChecks,
   dumpOSDMap,
   dumpOsdTree,
   type Formatter,
@@ -21,12 +22,13 @@ import {
   OSD_OUT,
   OSDMap,
   OSDMapIncremental,
+  osdMapChecks,
   osdState,
   parsePgId,
   printOSDMap,
   printOsdTree,
 } from '../../types/index.ts';
-import { Args, ToolExit, takeConfig, wantsHelp } from './args.ts';
+import { Args, showsVersion, ToolExit, takeConfig, wantsHelp } from './args.ts';
 import { describeError, runTool, type ToolIo } from './io.ts';
 import { createMap } from './osdmaptool-create.ts';
 import { parseOsdMapTool, type OsdMapToolRequest as Request } from './osdmaptool-request.ts';
@@ -180,11 +182,13 @@ function importCrush(state: State, path: string, io: ToolIo): void {
   io.out(`${ME}: imported ${bytes.length} byte crush map from ${path}\n`);
 }
 
-function exportCrush(map: OSDMap, path: string, io: ToolIo): void {
+function exportCrush(map: OSDMap, path: string, imported: string, io: ToolIo): void {
   try {
     io.writeFile(path, encodeCrushMap(map.crush, CEPH_FEATURES_ALL));
-  } catch {
-    throw new ToolExit(1, `${ME}: error writing crush map to ${path}\n`);
+  } catch (error) {
+    io.err(`bufferlist::write_file(${path}): failed to open file: ${describeError(error)}\n`);
+    // Ceph's tool names the file of --import-crush here.
+    throw new ToolExit(1, `${ME}: error writing crush map to ${imported}\n`);
   }
   io.out(`${ME}: exported crush map to ${path}\n`);
 }
@@ -279,6 +283,7 @@ function tool(argv: string[], io: ToolIo): number {
     io.out(OSDMAPTOOL_USAGE);
     return 1;
   }
+  if (showsVersion(argv, io)) return 0;
   const { config, rest } = takeConfig(argv);
   const args = new Args(rest);
   const q = parseOsdMapTool(args);
@@ -313,7 +318,7 @@ function tool(argv: string[], io: ToolIo): number {
     state.modified ||= modified;
   }
   if (q.importCrush !== '') importCrush(state, q.importCrush, io);
-  if (q.exportCrush !== '') exportCrush(state.map, q.exportCrush, io);
+  if (q.exportCrush !== '') exportCrush(state.map, q.exportCrush, q.importCrush, io);
   let { pool } = q;
   if (q.testMapObject !== '') pool = testMapObject(state.map, q.testMapObject, pool, io);
   if (q.testMapPg !== '') testMapPg(state.map, q.testMapPg, io);
@@ -324,7 +329,7 @@ function tool(argv: string[], io: ToolIo): number {
   }
   if (q.testCrush) testCrush(state.map, io);
   if (isIdle(q, state.modified)) throw usageExit(io, `${ME}: no action specified?\n`);
-  return finish(state, q, path, io);
+  return finish(state, q, config, path, io);
 }
 
 function withPgNum(map: OSDMap, pool: number, pgNum: number): OSDMap {
@@ -333,10 +338,22 @@ function withPgNum(map: OSDMap, pool: number, pgNum: number): OSDMap {
   return map.with({ pools });
 }
 
-function finish(state: State, q: Request, path: string, io: ToolIo): number {
-  if (q.health)
-    throw new ToolExit(1, `${ME}: --health is not there yet; 'ceph health detail' of a running cluster has it\n`);
+/** The options of the command line as a whole configuration. */
+function configOf(given: ReadonlyMap<string, string>): Config {
+  const config = new Config({ cluster: 'ceph', type: 'client', id: 'admin', host: '', pid: 0, daemon: false });
+  for (const [name, value] of given) config.set('cmdline', name, value);
+  return config;
+}
+
+function finish(state: State, q: Request, config: ReadonlyMap<string, string>, path: string, io: ToolIo): number {
   const map = state.modified ? state.map.with({ epoch: state.map.epoch + 1 }) : state.map;
+  if (q.health) {
+    const f = new JsonFormatter(true);
+    f.openObject('checks');
+    dumpHealthChecks(osdMapChecks(map, configOf(config)), f);
+    f.close();
+    io.out(f.flush());
+  }
   if (q.print)
     show(
       io,

@@ -253,6 +253,7 @@ export function applyFields(
   next.primaryTemp = patched(next.primaryTemp, inc.newPrimaryTemp, [], (osd) => osd === -1);
   next.pgUpmap = patched(next.pgUpmap, inc.newPgUpmap, inc.oldPgUpmap);
   next.pgUpmapItems = patched(next.pgUpmapItems, inc.newPgUpmapItems, inc.oldPgUpmapItems);
+  next.pgUpmapPrimaries = patched(next.pgUpmapPrimaries, inc.newPgUpmapPrimaries, inc.oldPgUpmapPrimaries);
   next.blocklist = listed(next.blocklist, inc.newBlocklist, inc.oldBlocklist);
   next.rangeBlocklist = listed(next.rangeBlocklist, inc.newRangeBlocklist, inc.oldRangeBlocklist);
   next.crushNodeFlags = patched(next.crushNodeFlags, inc.newCrushNodeFlags, [], (flags) => flags === 0);

@@ -7,9 +7,11 @@ import { OSDMAP_LEGACY_REQUIRE_FLAGS, osdMapFlag } from './flags.ts';
 import { OSDMapIncremental } from './incremental.ts';
 import {
   fullClientWire,
+  fullClientWireReef,
   fullOsdWire,
   fullOsdWriter,
   incClientWire,
+  incClientWireReef,
   incOsdWire,
   incOsdWriter,
   WRAPPER_COMPAT,
@@ -40,6 +42,7 @@ export const OSDMAP_ENCODE_FEATURES_MIN =
 export function osdMapEncodingFeatures(requireOsdRelease: number): bigint {
   let f = OSDMAP_SIGNIFICANT_FEATURES;
   // The single bits, not the masks: bits that mark incarnations serve others too.
+  if (requireOsdRelease >= release.REEF) f |= feature.SERVER_REEF;
   if (requireOsdRelease < release.OCTOPUS) f &= ~(1n << 16n);
   if (requireOsdRelease < release.NAUTILUS) f &= ~(1n << 2n);
   if (requireOsdRelease < release.MIMIC) f &= ~(1n << 28n);
@@ -69,7 +72,9 @@ export function encodeFields(map: OSDMapFields, features: bigint, crushBytes = m
   requireEncodable(features);
   const w = new Writer(64 * 1024, features);
   const token = w.structStart(WRAPPER_VERSION, WRAPPER_COMPAT);
-  fullClientWire.encode(w, { ...map, crushBytes, osdStateOld: [] } as never);
+  const wire =
+    map.pgUpmapPrimaries.size > 0 && hasFeature(features, feature.SERVER_REEF) ? fullClientWireReef : fullClientWire;
+  wire.encode(w, { ...map, crushBytes, osdStateOld: [] } as never);
   fullOsdWriter(map.stretchModeEnabled, map.rangeBlocklist.size > 0).encode(w, {
     ...map,
     minCompatClientName: '',
@@ -89,7 +94,9 @@ export function encodeIncrementalFields(inc: OSDMapIncremental, features: bigint
   const w = new Writer(4096, features);
   const token = w.structStart(WRAPPER_VERSION, WRAPPER_COMPAT);
   const ranges = inc.newRangeBlocklist.size > 0 || inc.oldRangeBlocklist.length > 0;
-  incClientWire.encode(w, { ...inc, newStateOld: new Map() } as never);
+  const primaries = inc.newPgUpmapPrimaries.size > 0 || inc.oldPgUpmapPrimaries.size > 0;
+  const wire = primaries && hasFeature(features, feature.SERVER_REEF) ? incClientWireReef : incClientWire;
+  wire.encode(w, { ...inc, newStateOld: new Map() } as never);
   incOsdWriter(inc.changeStretchMode, ranges).encode(w, { ...inc, minCompatClientName: '' } as never);
   const at = w.length;
   w.u32(0);

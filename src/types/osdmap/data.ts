@@ -43,6 +43,8 @@ export interface OSDMapFields {
   readonly erasureCodeProfiles: ErasureProfiles;
   readonly pgUpmap: ReadonlyMap<PgKey, readonly number[]>;
   readonly pgUpmapItems: ReadonlyMap<PgKey, readonly UpmapItem[]>;
+  /** Who of a PG's set leads (Ceph 18 and later: feature SERVER_REEF). */
+  readonly pgUpmapPrimaries: ReadonlyMap<PgKey, number>;
   /** Snapshots removed in this epoch, and those whose removal is complete in this epoch, by pool. */
   readonly newRemovedSnaps: ReadonlyMap<number, IntervalSet>;
   readonly newPurgedSnaps: ReadonlyMap<number, IntervalSet>;
@@ -101,6 +103,7 @@ export const emptyOSDMapFields: OSDMapFields = {
   erasureCodeProfiles: new Map(),
   pgUpmap: new Map(),
   pgUpmapItems: new Map(),
+  pgUpmapPrimaries: new Map(),
   newRemovedSnaps: new Map(),
   newPurgedSnaps: new Map(),
   removedSnapsQueue: new Map(),

@@ -161,6 +161,17 @@ function dumpExceptions(map: OSDMap, f: Formatter): void {
     f.close();
   }
   f.close();
+  // Ceph 16 does not know them, so they show only where there are some.
+  if (map.pgUpmapPrimaries.size > 0) {
+    f.openArray('pg_upmap_primaries');
+    for (const [key, osd] of sortedEntries(map.pgUpmapPrimaries)) {
+      f.openObject('primary_mapping');
+      f.string('pgid', formatPgKey(key));
+      f.int('primary_osd', osd);
+      f.close();
+    }
+    f.close();
+  }
   f.openArray('pg_temp');
   for (const [key, osds] of sortedEntries(map.pgTemp)) {
     f.openObject('osds');
@@ -310,6 +321,8 @@ export function printOSDMap(map: OSDMap): string {
   for (const [key, items] of sortedEntries(map.pgUpmapItems)) {
     tail.push(`pg_upmap_items ${formatPgKey(key)} [${items.flat().join(',')}]`);
   }
+  for (const [key, osd] of sortedEntries(map.pgUpmapPrimaries))
+    tail.push(`pg_upmap_primary ${formatPgKey(key)} ${osd}`);
   for (const [key, osds] of sortedEntries(map.pgTemp)) tail.push(`pg_temp ${formatPgKey(key)} [${osds.join(',')}]`);
   for (const [key, osd] of sortedEntries(map.primaryTemp)) tail.push(`primary_temp ${formatPgKey(key)} ${osd}`);
   const listed = (title: string, list: readonly BlocklistEntry[]): void => {

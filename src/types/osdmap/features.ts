@@ -55,6 +55,10 @@ export function osdMapFeatures(map: OSDMap, type: number): { features: bigint; m
   let mask = CEPH_FEATURES_CRUSH | feature.OSDMAP_PG_UPMAP | feature.OSDHASHPSPOOL | feature.OSD_CACHEPOOL;
   mask |= feature.OSD_PRIMARY_AFFINITY | feature.CEPHX_V2;
   if (map.pgUpmap.size > 0 || map.pgUpmapItems.size > 0) features |= feature.OSDMAP_PG_UPMAP;
+  if (map.pgUpmapPrimaries.size > 0) {
+    features |= feature.SERVER_REEF;
+    mask |= feature.SERVER_REEF;
+  }
   for (const pool of map.pools.values()) {
     if (pool.hasFlag(poolFlag.HASHPSPOOL)) features |= feature.OSDHASHPSPOOL;
     if (pool.tiers.length > 0 || pool.isTier) features |= feature.OSD_CACHEPOOL;
@@ -82,6 +86,7 @@ export function osdMapFeatures(map: OSDMap, type: number): { features: bigint; m
 export function minCompatClient(map: OSDMap): number {
   const { features } = osdMapFeatures(map, entityType.CLIENT);
   const has = (mask: bigint): boolean => hasFeature(features, mask);
+  if (has(feature.SERVER_REEF)) return release.REEF;
   if (has(feature.OSDMAP_PG_UPMAP) || has(feature.CRUSH_CHOOSE_ARGS)) return release.LUMINOUS;
   if (has(feature.CRUSH_TUNABLES5)) return release.JEWEL;
   if (has(feature.CRUSH_V4)) return release.HAMMER;

@@ -54,6 +54,8 @@ export class OSDMapIncremental {
   oldPgUpmap = new Set<PgKey>();
   newPgUpmapItems = new Map<PgKey, readonly UpmapItem[]>();
   oldPgUpmapItems = new Set<PgKey>();
+  newPgUpmapPrimaries = new Map<PgKey, number>();
+  oldPgUpmapPrimaries = new Set<PgKey>();
   newRemovedSnaps = new Map<number, IntervalSet>();
   newPurgedSnaps = new Map<number, IntervalSet>();
   /** Zero: unchanged. */

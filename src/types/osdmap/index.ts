@@ -15,6 +15,7 @@ export {
   type UpmapItem,
 } from './fields.ts';
 export * from './flags.ts';
+export { dumpHealthChecks, type OSDMapHealthOptions, osdMapChecks } from './health.ts';
 export { OSDMapIncremental, RATIO_UNCHANGED, RELEASE_UNCHANGED } from './incremental.ts';
 export { decodeOSDMapIncremental, encodeOSDMapIncremental, OSDMap, sealIncremental } from './osdmap.ts';
 export { PG_TABLE_PGS_MAX, PgTable, type PgTableWork } from './pg-table.ts';

@@ -211,7 +211,7 @@ export class PgTable {
   #touchExceptions(previous: OSDMap, next: OSDMap): void {
     const keys = new Set<number>();
     const osdsChanged = previous.osdState !== next.osdState || previous.osdWeight !== next.osdWeight;
-    for (const table of ['pgTemp', 'primaryTemp', 'pgUpmap', 'pgUpmapItems'] as const) {
+    for (const table of ['pgTemp', 'primaryTemp', 'pgUpmap', 'pgUpmapItems', 'pgUpmapPrimaries'] as const) {
       if (previous[table] === next[table] && !osdsChanged) continue;
       for (const key of previous[table].keys()) keys.add(key);
       for (const key of next[table].keys()) keys.add(key);

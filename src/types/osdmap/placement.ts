@@ -29,7 +29,15 @@ export const pgMappingNone: PgMapping = { up: [], upPrimary: -1, acting: [], act
 
 type Fields = Pick<
   OSDMapFields,
-  'maxOsd' | 'osdState' | 'osdWeight' | 'primaryAffinity' | 'pgTemp' | 'primaryTemp' | 'pgUpmap' | 'pgUpmapItems'
+  | 'maxOsd'
+  | 'osdState'
+  | 'osdWeight'
+  | 'primaryAffinity'
+  | 'pgTemp'
+  | 'primaryTemp'
+  | 'pgUpmap'
+  | 'pgUpmapItems'
+  | 'pgUpmapPrimaries'
 >;
 
 /** The placement seed that CRUSH gets for a PG (raw_pg_to_pps). */
@@ -107,7 +115,18 @@ export function applyUpmap(map: Fields, raw: number[], key: number): number[] {
   }
   const items = map.pgUpmapItems.get(key);
   if (items !== undefined) applyUpmapItems(map, result, items);
+  const primary = map.pgUpmapPrimaries.get(key);
+  if (primary !== undefined) applyUpmapPrimary(map, result, primary);
   return result;
+}
+
+/** Puts a member of the set, unless it is out, in front; who was there takes its place. */
+function applyUpmapPrimary(map: Fields, raw: number[], primary: number): void {
+  if (primary < 0 || primary >= map.maxOsd || map.osdWeight[primary] === OSD_OUT) return;
+  const at = raw.indexOf(primary);
+  if (at <= 0) return;
+  raw[at] = raw[0]!;
+  raw[0] = primary;
 }
 
 /** `raw` without OSDs that are down. */

@@ -75,6 +75,7 @@ function idSet(element: Codec<number>): Codec<Set<number>> {
 const noSnaps = (): Map<number, IntervalSet> => new Map();
 const noUpmap = (): Map<number, readonly number[]> => new Map();
 const noUpmapItems = (): Map<number, readonly UpmapItem[]> => new Map();
+const noPrimaries = (): Map<number, number> => new Map();
 const upmapItems: Codec<readonly UpmapItem[]> = list(upmapItem);
 
 const fullClient = {
@@ -103,6 +104,7 @@ const fullClient = {
   newPurgedSnaps: since(7, snapQueue, noSnaps),
   lastUpChange: since(9, utime, () => utimeZero),
   lastInChange: since(9, utime, () => utimeZero),
+  pgUpmapPrimaries: since(10, pgMap(s32), noPrimaries),
 };
 
 const fullOsd = {
@@ -161,6 +163,8 @@ const incClient = {
   newPurgedSnaps: since(6, snapQueue, noSnaps),
   newLastUpChange: since(8, utime, (): Utime => utimeZero),
   newLastInChange: since(8, utime, (): Utime => utimeZero),
+  newPgUpmapPrimaries: since(9, pgMap(s32), noPrimaries),
+  oldPgUpmapPrimaries: since(9, idSet(pgKeyCodec), (): Set<number> => new Set()),
 };
 
 /** -1 in a ratio of an Incremental: unchanged. 255 in a release: unchanged. */
@@ -206,15 +210,18 @@ const incOsd = {
   oldRangeBlocklist: since(11, list(entityAddr), none<EntityAddr>),
 };
 
+/** The clients' part of a map; also reads what Ceph 18 and later write. */
 export const fullClientWire = struct(
   'OSDMap.client',
   {
-    version: 9,
+    version: 10,
     compat: 1,
     forFeatures: (f) => ({ version: ladder(f, { newest: 9, nautilus: 7, mimic: 6 }), compat: 1 }),
   },
   fullClient,
 );
+/** The same for writing where PGs have primaries of their own, for receivers that know of that. */
+export const fullClientWireReef = struct('OSDMap.client', { version: 10, compat: 1 }, fullClient);
 
 /** Versions of the OSDs' part that are written only where what they brought is used. */
 const OSD_PART_STRETCH = 10;
@@ -245,12 +252,14 @@ export function fullOsdWriter(stretch: boolean, ranges: boolean): typeof fullOsd
 export const incClientWire = struct(
   'OSDMap::Incremental.client',
   {
-    version: 8,
+    version: 9,
     compat: 1,
     forFeatures: (f) => ({ version: ladder(f, { newest: 8, nautilus: 6, mimic: 5 }), compat: 1 }),
   },
   incClient,
 );
+/** As {@link fullClientWireReef}. */
+export const incClientWireReef = struct('OSDMap::Incremental.client', { version: 9, compat: 1 }, incClient);
 
 const incOsdVariants = new Map<string, typeof incOsdWire>();
 /** The OSDs' part of an incremental, for reading. */
