@@ -24,6 +24,8 @@ export interface Disk {
 
 /** One file. Offsets and lengths in bytes. Synchronous calls block the event loop: for small or cached ranges only. */
 export interface DiskFile {
+  /** A device: its size is what it is, and it is held alone while it is open. */
+  readonly isDevice?: boolean;
   size(): number;
   /** Fills `into` from `offset`; returns bytes read (less at the end of the file). Throws the system's error. */
   readSync(into: Uint8Array, offset: number): number;
@@ -56,6 +58,8 @@ export type KvOp =
 export interface Kv {
   /** Longest key it takes, in bytes. */
   readonly keyLength_max: number;
+  /** Bytes that its content takes on disk, about. */
+  usedBytes?(): number;
   get(key: Uint8Array): Uint8Array | undefined;
   /** Entries with start <= key < end in order (or backwards), as a snapshot at the call. Buffers may be kept. */
   range(

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mkfs, SPARE_BYTES } from '../osd/index.ts';
 import { DiskStore, MemoryStore, type ObjectStore } from '../store/index.ts';
@@ -35,10 +35,20 @@ export function osdPlace(context: DaemonContext): { whoami: number; path: string
   return { whoami: Number(id), path: dataPath(context) };
 }
 
+/** bluestore_block_path: where the data goes, a device or a file; a link `block` in the directory leads there, as in Ceph's. */
+function linkBlock(context: DaemonContext, path: string): void {
+  const target = context.config.expand(context.config.str('bluestore_block_path'));
+  const link = join(path, 'block');
+  if (target === '' || isMemory(context) || existsSync(link)) return;
+  if (!existsSync(target)) throw new Error(`bluestore_block_path: there is no ${target}`);
+  symlinkSync(target, link);
+}
+
 /** Formats a store as that of the OSD that the context names. */
 export async function formatOsd(context: DaemonContext, store: ObjectStore): Promise<void> {
   const { whoami, path } = osdPlace(context);
   mkdirSync(path, { recursive: true });
+  linkBlock(context, path);
   const clusterFsid = context.config.str('fsid');
   if (clusterFsid === '') throw new Error('fsid is not set: of which cluster is the OSD to be?');
   await mkfs(store, { clusterFsid, osdFsid: osdFsid(context, path), whoami });

@@ -32,7 +32,32 @@ const IOV_MAX = 1024;
 const DIRECT_WRITE_MIN = 64 * 1024;
 const DIRECT_READ_MIN = 256 * 1024;
 
+/** Bytes of a block device, which stat does not tell: the kernel counts it in units of 512. */
+function deviceBytes(rdev: number, path: string): number {
+  const major = (rdev >>> 8) & 0xfff;
+  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+  try {
+    return Number(readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'utf8')) * 512;
+  } catch (error) {
+    throw new Error(`the size of the device ${path} cannot be told: ${(error as Error).message}`);
+  }
+}
+
+/** Opens for reading and writing. A device is opened so that nobody else may hold it: no second daemon, no mounted file system. */
+function openReadWrite(path: string, create: boolean): number {
+  const fd = openSync(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600);
+  if (!fstatSync(fd).isBlockDevice()) return fd;
+  closeSync(fd);
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_EXCL);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    throw new Error(`the device ${path} is in use by somebody else: another daemon, or a file system that is mounted`);
+  }
+}
+
 class OsFile implements DiskFile {
+  readonly isDevice: boolean;
   readonly #fd: number;
   readonly #path: string;
   readonly #direct: DirectFile | undefined;
@@ -42,12 +67,14 @@ class OsFile implements DiskFile {
 
   constructor(path: string, create: boolean, direct: boolean) {
     this.#path = path;
-    this.#fd = openSync(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600);
+    this.#fd = openReadWrite(path, create);
+    this.isDevice = fstatSync(this.#fd).isBlockDevice();
     this.#direct = direct ? DirectFile.open(path) : undefined;
   }
 
   size(): number {
-    return fstatSync(this.#fd).size;
+    const stat = fstatSync(this.#fd);
+    return stat.isBlockDevice() ? deviceBytes(stat.rdev, this.#path) : stat.size;
   }
 
   readSync(into: Uint8Array, offset: number): number {

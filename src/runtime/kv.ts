@@ -13,6 +13,14 @@ function load(): typeof lmdb {
 /** LMDB's limit for keys at the 4 KiB page size it is opened with here. */
 const KEY_LENGTH_MAX = 1978;
 
+/** What the binding tells of a database; its types leave it open. */
+interface DbStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
 class Lmdb implements Kv {
   readonly keyLength_max = KEY_LENGTH_MAX;
   readonly #db: lmdb.RootDatabase<Buffer, Buffer>;
@@ -32,6 +40,12 @@ class Lmdb implements Kv {
       pageSize: 4096,
       ...(options.mapSize === undefined ? {} : { mapSize: options.mapSize }),
     });
+  }
+
+  usedBytes(): number {
+    const s = this.#db.getStats() as Partial<DbStats>;
+    const pages = (s.treeBranchPageCount ?? 0) + (s.treeLeafPageCount ?? 0) + (s.overflowPages ?? 0);
+    return pages * (s.pageSize ?? 4096);
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

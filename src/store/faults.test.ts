@@ -96,6 +96,67 @@ for (const call of ['write', 'sync', 'commit']) {
   });
 }
 
+/** One life under a fault: gives what was acknowledged, or undefined where the fault was never met. */
+async function lifeUnder(fault: { call: string; after: number; error: Error; short: boolean }): Promise<boolean> {
+  const clock = new TestClock();
+  const disk = new TestDisk(clock, new SeededEntropy(fault.after + 1));
+  const entropy = new SeededEntropy(3);
+  const failures: StoreError[] = [];
+  const options = { size: 16 * MIB, logCapacity: MIB, checkpointInterval_ms: 4, directBytes: 32 << 10 };
+  const make = (): DiskStore =>
+    new DiskStore({ disk, clock, entropy }, 's', { ...options, onFailure: (e) => failures.push(e) });
+  const met = { ...fault };
+  disk.faults.push(met);
+  const acknowledged: number[] = [];
+  const content = (i: number): Uint8Array => new Uint8Array(i % 3 === 0 ? 70_000 : 3000).fill(i + 1);
+  let isMade = false;
+  let store = make();
+  try {
+    await clock.settle(store.mkfs('f'));
+    isMade = true;
+    await clock.settle(store.mount());
+    store.queueTransactions(C, [new Transaction().createCollection(C, 0)]);
+    for (let i = 0; i < 12; i++) {
+      const t = new Transaction()
+        .write(C, object(`o${i}`), 0, content(i))
+        .omapSetKeys(C, object(`o${i}`), [['k', content(i)]]);
+      store.queueTransactions(C, [t], () => acknowledged.push(i));
+      clock.run(2);
+    }
+    await clock.settle(store.umount());
+  } catch (error) {
+    assert.match((error as Error).message, /EIO|ENOSPC/);
+  }
+  clock.run();
+  store.close();
+  const wasMet = met.after < 0;
+  disk.faults = [];
+  // The device works again: all that was acknowledged is there, and the store is sound.
+  store = make();
+  if (!isMade) await clock.settle(store.mkfs('f'));
+  await clock.settle(store.mount());
+  for (const i of acknowledged) {
+    assert.deepEqual(Buffer.concat(store.readSync(C, object(`o${i}`), 0, 0)!), Buffer.from(content(i)));
+    assert.deepEqual(store.omapValues(C, object(`o${i}`), ['k'])!.get('k'), content(i));
+  }
+  assert.deepEqual(store.fsck({ deep: true }).errors, []);
+  assert.ok(failures.length <= 1, 'a failure is told once');
+  return wasMet;
+}
+
+for (const [call, code, short] of [
+  ['write', 'EIO', false],
+  ['write', 'ENOSPC', true],
+  ['sync', 'EIO', false],
+  ['commit', 'ENOSPC', false],
+] as const) {
+  test(`${code} on every ${short ? 'write, a part of it done,' : call} in turn: never acknowledged what is not durable`, async () => {
+    let after = 0;
+    while (await lifeUnder({ call, after, error: new Error(`${code}: made by the test`), short })) after++;
+    assert.ok(after >= (call === 'commit' ? 3 : 8), `${after} calls`);
+  });
+}
+
 test('EIO on read is an error, not data', async () => {
   const f = await fixture();
   f.store.queueTransactions(C, [new Transaction().write(C, object('o'), 0, new Uint8Array(200_000).fill(1))]);

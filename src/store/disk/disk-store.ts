@@ -92,7 +92,9 @@ export class DiskStore implements ObjectStore {
     if (disk.exists(this.#file(FORMAT_FILE))) {
       throw new StoreError('invalid', `${this.#path} holds a store already; remove it first to make a new one`);
     }
-    const { size, logCapacity } = this.#options;
+    const { logCapacity } = this.#options;
+    const device = this.#deviceSize();
+    const size = device ?? this.#options.size;
     if (size % BLOCK_SIZE !== 0 || size < 1024 * BLOCK_SIZE || size / BLOCK_SIZE >= NO_BLOCK) {
       throw new StoreError(
         'invalid',
@@ -106,12 +108,14 @@ export class DiskStore implements ObjectStore {
       );
     }
     // What an mkfs that did not finish left behind.
-    for (const name of ['kv', 'kv-lock', 'log', 'block'])
+    for (const name of ['kv', 'kv-lock', 'log', ...(device === undefined ? ['block'] : [])])
       if (disk.exists(this.#file(name))) disk.remove(this.#file(name));
-    const block = disk.openFile(this.#file('block'), { create: true });
-    block.truncateSync(size);
-    block.syncSync();
-    block.close();
+    if (device === undefined) {
+      const block = disk.openFile(this.#file('block'), { create: true });
+      block.truncateSync(size);
+      block.syncSync();
+      block.close();
+    }
     const log = disk.openFile(this.#file('log'), { create: true });
     log.syncSync();
     log.close();
@@ -133,6 +137,19 @@ export class DiskStore implements ObjectStore {
     this.setMeta('fsid', fsid);
     // Last: a store without it was never finished.
     this.#writeText(FORMAT_FILE, `${FORMAT_NAME} ${FORMAT_VERSION}`);
+  }
+
+  /** Bytes of the device that `block` leads to, as far as a store reaches; undefined where it is a file or not there. */
+  #deviceSize(): number | undefined {
+    const { disk } = this.#env;
+    if (!disk.exists(this.#file('block'))) return undefined;
+    const block = disk.openFile(this.#file('block'));
+    try {
+      if (block.isDevice !== true) return undefined;
+      return Math.min(Math.floor(block.size() / BLOCK_SIZE), NO_BLOCK - 1) * BLOCK_SIZE;
+    } finally {
+      block.close();
+    }
   }
 
   /** The version of the store's format. Throws where it is none that this program reads. */
@@ -168,6 +185,14 @@ export class DiskStore implements ObjectStore {
     sb.version = FORMAT_VERSION;
     this.#super = sb;
     const blocks = disk.openFile(this.#file('block'), { direct: true });
+    if (blocks.size() < sb.blockCount * BLOCK_SIZE) {
+      const size = blocks.size();
+      blocks.close();
+      throw new StoreError(
+        'invalid',
+        `${this.#file('block')} has ${size} bytes and its store was made on ${sb.blockCount * BLOCK_SIZE}: it is not the same, or was cut`,
+      );
+    }
     const logFile = disk.openFile(this.#file('log'), { direct: true });
     const allocator = new BlockAllocator(sb.blockCount);
     for (const [key, value] of rangeSealed(kv, byteStringToBytes('A'), byteStringToBytes('B'))) {
@@ -722,7 +747,7 @@ export class DiskStore implements ObjectStore {
       allocated: used,
       stored: used,
       omapBytes: 0,
-      metadataBytes: log.used,
+      metadataBytes: log.used + (core.kv.usedBytes?.() ?? 0),
       compressedBytes: 0,
       compressedOriginalBytes: 0,
     };

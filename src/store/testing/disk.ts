@@ -104,6 +104,8 @@ export interface Fault {
   /** How many of them pass before. */
   after: number;
   readonly error: Error;
+  /** Of a write: some of it is done all the same, as of a short write whose rest fails. */
+  readonly short?: boolean;
 }
 
 /**
@@ -144,10 +146,21 @@ export class TestDisk implements Disk {
   }
 
   fault(call: string): Error | undefined {
+    return this.#faultOf(call)?.error;
+  }
+
+  #faultOf(call: string): Fault | undefined {
     for (const fault of this.faults) {
-      if (fault.call === call && fault.after-- <= 0) return fault.error;
+      if (fault.call === call && fault.after-- <= 0) return fault;
     }
     return undefined;
+  }
+
+  /** As {@link fault} of a write: what of it is done before it fails. */
+  writeFault(length: number): { readonly error: Error; readonly done: number } | undefined {
+    const fault = this.#faultOf('write');
+    if (fault === undefined) return undefined;
+    return { error: fault.error, done: fault.short === true ? Math.floor(this.#entropy.float() * length) : 0 };
   }
 
   later(fn: () => void): void {
@@ -308,15 +321,23 @@ class TestFile implements DiskFile {
     return write;
   }
 
+  /** The error that a write meets, with a part of it done where it was short. */
+  #failing(buffers: readonly Uint8Array[], offset: number): Error | undefined {
+    const fault = this.#disk.writeFault(buffers.reduce((sum, b) => sum + b.length, 0));
+    if (fault === undefined) return undefined;
+    if (fault.done > 0) this.#write([Buffer.concat(buffers).subarray(0, fault.done)], offset, true);
+    return fault.error;
+  }
+
   writeSync(buffers: readonly Uint8Array[], offset: number): void {
-    const error = this.#disk.fault('write');
+    const error = this.#failing(buffers, offset);
     if (error !== undefined) throw error;
     this.#write(buffers, offset, true);
     this.#disk.tick();
   }
 
   write(buffers: readonly Uint8Array[], offset: number, done: (error: Error | null) => void): void {
-    const error = this.#disk.fault('write');
+    const error = this.#failing(buffers, offset);
     if (error !== undefined) {
       this.#disk.later(() => done(error));
       return;
@@ -362,6 +383,8 @@ class TestFile implements DiskFile {
   }
 
   syncSync(): void {
+    const error = this.#disk.fault('sync');
+    if (error !== undefined) throw error;
     this.#disk.tick();
     this.#settle(new Set(this.#state.pending));
   }
@@ -432,6 +455,8 @@ class TestKv implements Kv {
 
   commitSync(ops: readonly KvOp[]): void {
     this.#check(ops);
+    const error = this.#disk.fault('commit');
+    if (error !== undefined) throw error;
     this.#disk.tick();
     applyOps(this.#state.current, ops);
     applyOps(this.#state.durable, ops);
