@@ -245,6 +245,7 @@ export class IoCtx {
     return this.#write('writeSame', oid, new WriteOperation().writeSame(data, offset, length), options);
   }
 
+  /** Writes at the end. */
   append(oid: string, data: Uint8Array, options: OpOptions = {}): Promise<number> {
     return this.#write('append', oid, new WriteOperation().append(data), options);
   }
@@ -392,6 +393,7 @@ export class IoCtx {
     return this.#read('getXattr', oid, (op) => op.getXattr(name), options);
   }
 
+  /** All attributes, by name. */
   getXattrs(oid: string, options: OpOptions = {}): Promise<Map<string, Uint8Array>> {
     return this.#read('getXattrs', oid, (op) => op.getXattrs(), options);
   }
@@ -449,18 +451,22 @@ export class IoCtx {
     return this.#read('omapGetByKeys', oid, (op) => op.omapGetValsByKeys(keys), options);
   }
 
+  /** Empty where none was set. */
   omapGetHeader(oid: string, options: OpOptions = {}): Promise<Uint8Array> {
     return this.#read('omapGetHeader', oid, (op) => op.omapGetHeader(), options);
   }
 
+  /** Sets these keys; others stay. */
   omapSet(oid: string, entries: ReadonlyMap<string, Uint8Array>, options: OpOptions = {}): Promise<number> {
     return this.#write('omapSet', oid, new WriteOperation().omapSet(entries), options);
   }
 
+  /** Some bytes beside the keys. */
   omapSetHeader(oid: string, header: Uint8Array, options: OpOptions = {}): Promise<number> {
     return this.#write('omapSetHeader', oid, new WriteOperation().omapSetHeader(header), options);
   }
 
+  /** Keys that are not there are no error. */
   omapRemoveKeys(oid: string, keys: Iterable<string>, options: OpOptions = {}): Promise<number> {
     return this.#write('omapRemoveKeys', oid, new WriteOperation().omapRemoveKeys(keys), options);
   }

@@ -128,10 +128,12 @@ export class Rados implements PoolHost {
     this.#isConnected = true;
   }
 
+  /** Whether {@link Rados.connect} is done and `shutdown` was not called. */
   get isConnected(): boolean {
     return this.#isConnected;
   }
 
+  /** The cluster's id, a UUID. */
   get fsid(): string {
     return this.monClient.monMap.fsid;
   }
@@ -273,7 +275,7 @@ export class Rados implements PoolHost {
     );
   }
 
-  /** Of pools, by name, as the monitors have them from the managers. ENOENT. */
+  /** Of pools, by name, as the monitors have them from the managers; pools that are not there are left out. */
   poolStats(pools: readonly string[]): Promise<PoolStats> {
     return new Promise((resolve, reject) =>
       this.#requests.poolStats(pools, (result, stats) =>

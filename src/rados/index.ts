@@ -31,6 +31,7 @@ export {
   type LogLevel,
   type LogLine,
   type LogWatchOptions,
+  type MonTarget,
   type Notify,
   type NotifyReply,
   noSnapContext,
@@ -60,5 +61,12 @@ export {
   type WriteStreamOptions,
 } from '../client/index.ts';
 export { allocHintFlag, cmpxattrOp, osdFlag, osdOpFlag } from '../messages/index.ts';
-export { CEPH_NOSNAP, type InconsistentObject, type InconsistentSnapset, type Snapid } from '../types/index.ts';
+export {
+  CEPH_NOSNAP,
+  type InconsistentObject,
+  type InconsistentSnapset,
+  type OSDMap,
+  type PgPool,
+  type Snapid,
+} from '../types/index.ts';
 export { type ConnectOptions, Rados } from './connect.ts';

@@ -2,9 +2,8 @@
 // watches, striped objects. On both clusters.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { bytes, collect, pattern, sha, text } from './rados-api.mjs';
 
@@ -47,19 +46,8 @@ class Python {
   }
 }
 
-export function crossTests({ withRados, clusters, folder }) {
-  test('across: the library, rados and python3-rados on one cluster', { concurrency: true }, async (t) => {
-    await Promise.all(
-      clusters().map(([name, cluster]) =>
-        t.test(name, () =>
-          withRados(cluster, (rados) => across(rados, cluster, mkdtempSync(join(folder(), 'across-')))),
-        ),
-      ),
-    );
-  });
-}
-
-async function across(rados, cluster, folder) {
+/** In a pool of its own; `folder` is for files. */
+export async function acrossPrograms(rados, cluster, folder) {
   const pool = 'across';
   await rados.createPool(pool, { pgNum: 8, application: 'rados' });
   const io = await rados.openPool(pool);
