@@ -62,9 +62,16 @@ function words(text) {
   return found;
 }
 
-/** Lines of a scenario file. `isWhole`: those too that are only run by hand. */
+/** Parts of a scenario file, each a list of steps. `isWhole`: with the lines that are only run by hand. */
 export function readScenario(name, isWhole) {
-  const lines = readFileSync(join(root, 'test', 'cli', `${name}.txt`), 'utf8').split('\n');
+  const text = readFileSync(join(root, 'test', 'cli', `${name}.txt`), 'utf8');
+  return text
+    .split(/^=== .*$/m)
+    .map((part) => readSteps(part.split('\n'), isWhole))
+    .filter((steps) => steps.length > 0);
+}
+
+function readSteps(lines, isWhole) {
   const steps = [];
   for (const line of lines) {
     if (line === '' || line.startsWith('#') || (!isWhole && !line.startsWith('+ '))) continue;
