@@ -122,7 +122,6 @@ test('every folder has its door and its page', () => {
 const longFiles = new Map([
   ['config/table.ts', 'data, a line an option'],
   ['osd/pg/peering.ts', 'one state machine'],
-  ['osd/osd.ts', 'to be divided: maps, boot and dispatch are three things'],
   ['osd/pg/pg.ts', 'to be divided'],
 ]);
 

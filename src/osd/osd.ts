@@ -1,22 +1,12 @@
-/**
- * The object storage daemon: who it is, its maps, its PGs, and what comes in at its messengers.
- */
-
-import { OsdCap } from '../auth/index.ts';
-import { type Clock, type Entropy, errno, type Logger, type TimerHandle, trimLarge } from '../base/index.ts';
+import { type Clock, type Entropy, type Logger, type TimerHandle, trimLarge } from '../base/index.ts';
 import type { MonClientApi } from '../client/index.ts';
 import type { Config } from '../config/index.ts';
 import { DecodeError, Reader } from '../encoding/index.ts';
 import {
   type MessageParts,
-  MOSDAlive,
   MOSDBeacon,
-  MOSDBoot,
-  MOSDFull,
   MOSDMap,
   MOSDMarkMeDown,
-  MOSDPGCreated,
-  MOSDPGTemp,
   MOSDScrub2,
   messageTypeNumber,
 } from '../messages/index.ts';
@@ -25,19 +15,12 @@ import { type ObjectStore, StoreError, type StoreStats, Transaction } from '../s
 import {
   CEPH_FEATURES_ALL,
   clogType,
-  compareText,
-  type EntityAddrVec,
   entityType,
-  eversionZero,
-  formatAuthName,
   makeOsdStat,
-  makeStoreStatfs,
   NO_SHARD,
   OSDMap,
   type OsdStat,
   type OsdSuperblock,
-  osdMapFlag,
-  osdState,
   type PgId,
   type PgStat,
   parsePgCollection,
@@ -47,15 +30,17 @@ import {
   type StoreStatfs,
   utimeFromMs,
 } from '../types/index.ts';
+import { Boot } from './boot.ts';
 import { type ClassRegistry, defaultClasses } from './classes/index.ts';
+import { ALLOW_ALL, ClientRequests } from './client-requests.ts';
 import { Commands } from './commands.ts';
 import { type CopySourceHost, CopySources } from './copy-source.ts';
 import { Heartbeat, type HeartbeatHost } from './heartbeat.ts';
-import { ClientOp, classify } from './ops/client-op.ts';
-import { opFlag } from './ops/codes.ts';
-import { encodeReply } from './ops/reply.ts';
-import { heartbeatOptions, opLimits, pgOptions, SPARE_BYTES, scrubOptions } from './options.ts';
+import { MapWants } from './map-wants.ts';
+import type { ClientOp } from './ops/client-op.ts';
+import { heartbeatOptions, opLimits, pgOptions, scrubOptions } from './options.ts';
 import { META_COLLECTION, OsdMaps, readSuperblock, writeSuperblock } from './osd-maps.ts';
+import { Peers } from './peers.ts';
 import { perfCounters } from './perf.ts';
 import type { PgMapping } from './pg/choose.ts';
 import { dispatchPgMessage, pgMessageTypes } from './pg/dispatch.ts';
@@ -66,12 +51,11 @@ import { newCounters, type OpCounters, type PgServices } from './pg/services.ts'
 import { MgrReporter, type ReportHost } from './report.ts';
 import { Reserver } from './reserver.ts';
 import { ScrubSchedule } from './scrub-schedule.ts';
-import { type OpCaps, Session } from './session.ts';
+import { Session } from './session.ts';
+import { Space } from './space.ts';
 import { pgStatReport } from './stats.ts';
 import { OpTracker } from './tracker.ts';
 
-/** Epochs sent in one message of maps (osd_map_share_max_epochs, osd_map_message_max). */
-const MAPS_PER_MESSAGE = 40;
 /** Messages that wait for a map at most; beyond, the oldest are dropped (their senders send again after the next interval). */
 const WAITING_MAX = 10_000;
 const TICK_MS = 1000;
@@ -133,19 +117,14 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   #tid = 1;
   #seconds = 0;
   #notifyId = 0;
-  readonly #osdConnections: { addrs: EntityAddrVec; connection: Connection }[] = [];
-  readonly #sharedWith = new Map<number, number>();
+  readonly #peers: Peers;
+  readonly #wants = new MapWants(this);
   #waitingForMap: { epoch: number; deliver: () => void; message: ReceivedMessage }[] = [];
-  readonly #waitingForPg = new Map<number, ClientOp[]>();
+  readonly #requests = new ClientRequests(this);
+  readonly #space = new Space(this);
+  readonly #boot: Boot;
   readonly #statsChanged = new Set<number>();
-  readonly #pgTemp = new Map<number, { pgid: PgId; osds: readonly number[]; sent: boolean }>();
-  #upThruWanted = 0;
-  #upThruAsked = 0;
-  #createdWaiting = new Map<number, PgId>();
-  #bootEpoch = 0;
   #nextBeacon_ms = 0;
-  #nextBoot_ms = Number.POSITIVE_INFINITY;
-  #bootAsked = false;
   #timer: TimerHandle | undefined;
   #statSeq = 0;
   #stopped: (() => void) | undefined;
@@ -172,6 +151,8 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
       slow_ms: this.config.num('osd_op_complaint_time') * 1000,
     });
     const m = options.messengers;
+    this.#peers = new Peers(this, m.cluster);
+    this.#boot = new Boot(this, options);
     this.heartbeats = new Heartbeat(this, m.heartbeatClient);
     this.reporter = new MgrReporter(this, m.public);
     this.#commands = new Commands(this);
@@ -208,7 +189,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
       },
       handleRefused: (connection) => {
         if (name === 'public') return;
-        const osd = this.#osdConnections.findIndex((c) => c?.connection === connection);
+        const osd = this.#peers.osdOf(connection);
         if (osd >= 0) this.heartbeats.refused(osd);
       },
     };
@@ -248,46 +229,13 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.log(0, `has maps ${superblock.oldestMap} to ${superblock.newestMap}, ${this.pgs.size} PGs`);
     await this.#monc.authenticate(0);
     await this.#monc.waitRotating(30_000);
-    await this.#placeItself();
+    await this.#boot.placeItself();
     this.state = 'preboot';
     this.#subscribe();
     this.#tick();
     // Maps that a crash kept from being taken in.
     if (superblock.newestMap > superblock.currentEpoch) this.#consumeTo(superblock.newestMap);
-    this.#askToBoot();
-  }
-
-  /** Registers with the monitors and takes its place in the CRUSH tree, as osd_crush_update_on_start asks. */
-  async #placeItself(): Promise<void> {
-    const { crushLocation } = this.#o;
-    if (!this.config.bool('osd_crush_update_on_start') || crushLocation.length === 0) return;
-    const weight = this.config.num('osd_crush_initial_weight');
-    const { total } = this.space();
-    const tib = Math.max(0.00001, Math.round((total / 2 ** 40) * 1e5) / 1e5);
-    const command = {
-      prefix: 'osd crush create-or-move',
-      id: this.whoami,
-      weight: weight >= 0 ? weight : tib,
-      args: crushLocation,
-    };
-    // One that has never seen a map is most likely new to the monitors.
-    const isNew = this.superblock.newestMap === 0;
-    const place = (): Promise<{ result: number; text: string }> => this.#monc.command([JSON.stringify(command)]);
-    let { result, text } = isNew ? { result: -errno.ENOENT, text: '' } : await place();
-    if (result === -errno.ENOENT) {
-      const made = await this.#monc.command([
-        JSON.stringify({ prefix: 'osd create', id: this.whoami, uuid: this.superblock.osdFsid }),
-      ]);
-      if (made.result < 0) throw new Error(`the monitor refuses osd.${this.whoami}: ${made.text}`);
-      ({ result, text } = await place());
-    }
-    if (result < 0) this.logger.error('osd', `cannot place osd.${this.whoami} in the CRUSH tree: ${text}`);
-    const deviceClass = this.config.str('osd_class_update_on_start') === 'false' ? '' : 'ssd';
-    if (deviceClass !== '') {
-      await this.#monc.command([
-        JSON.stringify({ prefix: 'osd crush set-device-class', class: deviceClass, ids: [String(this.whoami)] }),
-      ]);
-    }
+    this.#boot.ask();
   }
 
   #subscribe(): void {
@@ -300,72 +248,10 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   #sessionOpened(): void {
     if (this.state === 'initializing' || this.state === 'stopping') return;
     // What the old monitor was told and may not have passed on.
-    this.#upThruAsked = 0;
-    for (const want of this.#pgTemp.values()) want.sent = false;
-    this.#sendWants();
+    this.#wants.sendAll();
     this.heartbeats.reportAgain();
-    if (this.state !== 'active') this.#askToBoot();
+    if (this.state !== 'active') this.#boot.ask();
     else this.#nextBeacon_ms = 0;
-  }
-
-  /** Asks which maps there are; boots when it has nearly the newest. */
-  #askToBoot(): void {
-    if (this.state !== 'preboot' && this.state !== 'booting') return;
-    if (this.#bootAsked) return;
-    this.#bootAsked = true;
-    this.#nextBoot_ms = this.clock.monotonic() + 10_000;
-    this.#monc.getVersion('osdmap', (error, newest, oldest) => {
-      this.#bootAsked = false;
-      if (error !== 0) {
-        this.#nextBoot_ms = this.clock.monotonic() + 1000;
-        return;
-      }
-      this.#preboot(newest, oldest);
-    });
-  }
-
-  #preboot(newest: number, oldest: number): void {
-    if (this.state !== 'preboot' && this.state !== 'booting') return;
-    const { map } = this;
-    if (map.epoch === 0 || map.epoch < oldest - 1 || map.epoch + MAPS_PER_MESSAGE <= newest) {
-      // Behind: maps come first.
-      this.#nextBoot_ms = this.clock.monotonic() + 1000;
-      this.#monc.subWant('osdmap', this.maps.newest + 1);
-      this.#monc.renewSubs();
-      return;
-    }
-    if ((map.flags & osdMapFlag.NOUP) !== 0 || map.isDestroyed(this.whoami)) {
-      this.log(1, 'may not boot: noup or destroyed');
-      this.#nextBoot_ms = this.clock.monotonic() + 5000;
-      return;
-    }
-    this.#sendBoot();
-  }
-
-  #sendBoot(): void {
-    const m = this.#o.messengers;
-    this.state = 'booting';
-    this.log(1, `boots at ${m.public.addrs}`);
-    const metadata = new Map([
-      ...this.#o.metadata,
-      ['front_addr', m.public.addrs.toString()],
-      ['back_addr', m.cluster.addrs.toString()],
-      ['hb_front_addr', m.heartbeatFront.addrs.toString()],
-      ['hb_back_addr', m.heartbeatBack.addrs.toString()],
-    ]);
-    this.#monc.send(
-      MOSDBoot.encode({
-        paxosVersion: this.map.epoch,
-        superblock: this.superblock,
-        hbBackAddrs: m.heartbeatBack.addrs,
-        clusterAddrs: m.cluster.addrs,
-        bootEpoch: this.#bootEpoch,
-        hbFrontAddrs: m.heartbeatFront.addrs,
-        metadata: new Map([...metadata].sort((a, b) => compareText(a[0], b[0]))),
-        features: CEPH_FEATURES_ALL,
-      }),
-    );
-    this.#nextBoot_ms = this.clock.monotonic() + 10_000;
   }
 
   /** Tells the monitors, waits for the map without it, flushes and closes. */
@@ -395,7 +281,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.heartbeats.stop();
     for (const pg of this.pgs.values()) pg.stop();
     const t = new Transaction();
-    this.superblock.mounted = this.#bootEpoch;
+    this.superblock.mounted = this.#boot.bootEpoch;
     this.superblock.cleanThru = this.map.epoch;
     writeSuperblock(t, this.superblock);
     this.store.queueTransactions(META_COLLECTION, [t]);
@@ -453,7 +339,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     if (at.epoch === this.map.epoch) pg.apply({ kind: 'activateMap' });
     else this.#advance(pg);
     this.heartbeats.updatePeers();
-    this.#deliverWaiting(pgKey(spgid.pgid.pool, spgid.pgid.seed));
+    this.#requests.deliverWaiting(pgKey(spgid.pgid.pool, spgid.pgid.seed));
     return this.find(spgid.pgid);
   }
 
@@ -513,8 +399,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   }
 
   pgCreated(pgid: PgId): void {
-    this.#createdWaiting.set(pgKey(pgid.pool, pgid.seed), pgid);
-    this.#monc.send(MOSDPGCreated.encode({ pgid }));
+    this.#wants.created(pgid);
   }
 
   mapPg(map: OSDMap, pgid: PgId): PgMapping {
@@ -542,6 +427,10 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
 
   get fsid(): string {
     return this.superblock.clusterFsid;
+  }
+
+  get isStopping(): boolean {
+    return this.state === 'stopping';
   }
 
   get isActive(): boolean {
@@ -620,7 +509,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
       last = map;
     }
     this.superblock.currentEpoch = this.map.epoch;
-    this.#refreshConnections();
+    this.#peers.refresh();
     this.#checkUp();
     for (const [key, pg] of [...this.pgs]) {
       pg.advanceTo(maps);
@@ -628,17 +517,10 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     }
     this.heartbeats.updatePeers();
     this.copySources.again();
-    for (const [key, want] of [...this.#pgTemp]) {
-      if (this.map.pool(want.pgid.pool) === undefined) this.#pgTemp.delete(key);
-    }
-    for (const [key, pgid] of [...this.#createdWaiting]) {
-      const pool = this.map.pool(pgid.pool);
-      if (pool === undefined || !pool.hasFlag(1 << 15)) this.#createdWaiting.delete(key);
-    }
-    this.#sendWants();
+    this.#wants.mapChanged();
     this.#deliverMaps();
-    for (const key of [...this.#waitingForPg.keys()]) this.#deliverWaiting(key);
-    if (this.state === 'preboot') this.#askToBoot();
+    this.#requests.deliverAll();
+    if (this.state === 'preboot') this.#boot.ask();
   }
 
   /** What the map says of this OSD. */
@@ -649,11 +531,10 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     if (isUp) {
       if (this.state === 'booting' || this.state === 'preboot') {
         this.state = 'active';
-        this.#bootEpoch = map.osdInfo[this.whoami]!.upFrom;
-        this.superblock.mounted = this.#bootEpoch;
-        this.log(0, `is up, from epoch ${this.#bootEpoch}`);
+        this.#boot.done(map.osdInfo[this.whoami]!.upFrom);
+        this.superblock.mounted = this.#boot.bootEpoch;
+        this.log(0, `is up, from epoch ${this.#boot.bootEpoch}`);
         this.#nextBeacon_ms = 0;
-        this.#nextBoot_ms = Number.POSITIVE_INFINITY;
       }
       return;
     }
@@ -663,12 +544,11 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
         'osd',
         `osd.${this.whoami} was marked down in epoch ${map.epoch} although it runs; boots again`,
       );
-      this.#o.messengers.cluster.markDownAll();
-      this.#osdConnections.length = 0;
+      this.#peers.endAll();
       this.state = 'preboot';
-      this.#askToBoot();
+      this.#boot.ask();
     }
-    if (this.state === 'booting') this.#nextBoot_ms = Math.min(this.#nextBoot_ms, this.clock.monotonic() + 3000);
+    if (this.state === 'booting') this.#boot.notYet();
   }
 
   /** A map is needed before this can be dealt with. */
@@ -697,27 +577,6 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.#monc.renewSubs();
   }
 
-  /** The other end has `since`: it gets the incrementals it lacks, once. */
-  #shareMap(session: Session, since: number): void {
-    const { epoch } = this.map;
-    if (since >= epoch || session.sentEpoch >= epoch) return;
-    const from = Math.max(since, session.sentEpoch);
-    const message = this.maps.messageSince(from, epoch, MAPS_PER_MESSAGE, session.connection.peerFeatures);
-    if (message === undefined) return;
-    session.sentEpoch = Math.min(epoch, from + MAPS_PER_MESSAGE);
-    session.connection.send(message);
-  }
-
-  shareMapWith(osd: number, since: number): void {
-    const { epoch } = this.map;
-    const sent = Math.max(since, this.#sharedWith.get(osd) ?? 0);
-    if (sent >= epoch || !this.map.isUp(osd)) return;
-    const message = this.maps.messageSince(sent, epoch, MAPS_PER_MESSAGE, CEPH_FEATURES_ALL);
-    if (message === undefined) return;
-    this.#sharedWith.set(osd, Math.min(epoch, sent + MAPS_PER_MESSAGE));
-    this.sendToOsd(osd, message);
-  }
-
   // --- to others --------------------------------------------------------------------------------------------------------------
 
   sendToMon(message: MessageParts): void {
@@ -725,80 +584,29 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   }
 
   sendToOsd(osd: number, message: WireMessage): void {
-    const known = this.#osdConnections[osd];
-    if (known !== undefined) {
-      known.connection.send(message);
-      return;
-    }
-    // Before it is up, an OSD has no say: its PGs begin again with the map that has it.
-    if (this.state !== 'active') return;
-    const addrs = this.map.clusterAddrs[osd];
-    if (addrs === undefined || !this.map.isUp(osd) || addrs.addrs.length === 0) return;
-    const connection = this.#o.messengers.cluster.connect(entityType.OSD, addrs);
-    this.#osdConnections[osd] = { addrs, connection };
-    connection.send(message);
+    this.#peers.send(osd, message);
+  }
+
+  shareMapWith(osd: number, since: number): void {
+    this.#peers.shareMapWith(osd, since);
   }
 
   /** A session with an OSD that is up ended with what was in it: PGs that wait for that OSD begin again. */
   #osdReset(connection: Connection): void {
-    const osd = this.#osdConnections.findIndex((c) => c?.connection === connection);
+    const osd = this.#peers.reset(connection);
     if (osd < 0) return;
-    delete this.#osdConnections[osd];
-    this.#sharedWith.delete(osd);
     if (this.state !== 'active' || !this.map.isUp(osd)) return;
     this.log(1, `lost the session with osd.${osd}, which is up`);
     for (const pg of this.pgs.values()) pg.peerReset(osd);
     this.copySources.again(osd);
   }
 
-  /** Connections to OSDs that went down, or came back elsewhere, are over. */
-  #refreshConnections(): void {
-    for (let osd = 0; osd < this.#osdConnections.length; osd++) {
-      const known = this.#osdConnections[osd];
-      if (known === undefined) continue;
-      if (this.map.isUp(osd) && this.map.clusterAddrs[osd]?.toString() === known.addrs.toString()) continue;
-      known.connection.markDown();
-      delete this.#osdConnections[osd];
-      this.#sharedWith.delete(osd);
-    }
-  }
-
   wantPgTemp(pgid: PgId, osds: readonly number[]): void {
-    this.#pgTemp.set(pgKey(pgid.pool, pgid.seed), { pgid, osds, sent: false });
-    this.clock.defer(() => this.#sendWants());
+    this.#wants.pgTemp(pgid, osds);
   }
 
   wantUpThru(epoch: number): void {
-    if (epoch <= this.#upThruWanted) return;
-    this.#upThruWanted = epoch;
-    this.clock.defer(() => this.#sendWants());
-  }
-
-  /** Tells the monitors what PGs want of the map. */
-  #sendWants(): void {
-    if (this.state !== 'active') return;
-    const { map } = this;
-    const upThru = map.osdInfo[this.whoami]?.upThru ?? 0;
-    if (this.#upThruWanted > upThru && this.#upThruWanted > this.#upThruAsked) {
-      // The newest epoch serves every PG that waits now.
-      this.#upThruAsked = map.epoch;
-      this.#monc.send(MOSDAlive.encode({ paxosVersion: map.epoch, want: map.epoch }));
-    }
-    const temps: [PgId, number[]][] = [];
-    for (const [key, want] of this.#pgTemp) {
-      const current = map.pgTemp.get(key) ?? [];
-      if (current.length === want.osds.length && current.every((osd, i) => osd === want.osds[i])) {
-        this.#pgTemp.delete(key);
-        continue;
-      }
-      if (want.sent) continue;
-      want.sent = true;
-      temps.push([want.pgid, [...want.osds]]);
-    }
-    if (temps.length > 0) {
-      temps.sort((a, b) => a[0].pool - b[0].pool || a[0].seed - b[0].seed);
-      this.#monc.send(MOSDPGTemp.encode({ paxosVersion: map.epoch, mapEpoch: map.epoch, pgTemp: temps }));
-    }
+    this.#wants.upThru(epoch);
   }
 
   statsChanged(pgid: SpgId): void {
@@ -871,7 +679,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   #take(message: ReceivedMessage): boolean {
     const { type } = message;
     if (type === messageTypeNumber.OSD_OP) {
-      this.#handleOp(message);
+      this.#requests.handle(message);
       return true;
     }
     if (pgMessageTypes.has(type)) {
@@ -916,7 +724,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
         this.#handleScrub(message);
         return true;
       case messageTypeNumber.COMMAND:
-        this.#commands.handle(message, this.#sessionOf(message.connection));
+        this.#commands.handle(message, this.#requests.sessionOf(message.connection));
         return true;
       case messageTypeNumber.OSD_BACKOFF:
       case messageTypeNumber.PGSTATSACK:
@@ -952,7 +760,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   }
 
   handleOwnRequest(message: ReceivedMessage): void {
-    if (this.state !== 'stopping') this.#handleOp(message);
+    if (this.state !== 'stopping') this.#requests.handle(message);
   }
 
   /** MOSDScrub2: the manager passes on that somebody wants PGs scrubbed. */
@@ -963,126 +771,6 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     const { fsid, pgs, repair, deep } = MOSDScrub2.decode(message);
     if (fsid !== this.fsid) return;
     for (const { pgid } of pgs) this.find(pgid)?.scrubber.request({ deep, repair, required: true });
-  }
-
-  #sessionOf(connection: Connection): Session {
-    const known = connection.session as Session | undefined;
-    if (known !== undefined) return known;
-    const session = new Session(connection, this.#capsOf(connection));
-    connection.session = session;
-    return session;
-  }
-
-  /** The caps that came with the ticket: an encoded string. */
-  #capsOf(connection: Connection): OpCaps {
-    const identity = connection.identity;
-    let cap = OsdCap.none;
-    // A session that this OSD began with another, which has proved then that it is one: it may copy objects from here.
-    if (connection.isOutgoing && connection.peerType === entityType.OSD) cap = OsdCap.allowAll;
-    else if (identity?.capsAllowAll === true) cap = OsdCap.allowAll;
-    else if (identity !== undefined && identity.caps.length > 0) {
-      try {
-        cap = OsdCap.parse(new Reader(identity.caps).string());
-      } catch {
-        this.log(0, `caps of ${formatAuthName(identity.name)} cannot be read: none are granted`);
-      }
-    }
-    if (cap.isAllowAll) return ALLOW_ALL;
-    return {
-      allows: (op, poolId) => {
-        const pool = this.map.pool(poolId);
-        const addr = connection.peerAddrs.addrs[0];
-        if (pool === undefined || addr === undefined) return false;
-        return cap.isCapable({
-          pool: this.map.poolName(poolId) ?? '',
-          nspace: op.nspace,
-          applications: pool.applicationMetadata,
-          object: op.name,
-          read: op.needsReadCap,
-          write: op.needsWriteCap,
-          classes: (op.classes ?? []).map((c) => ({
-            className: c.name,
-            methodName: c.method,
-            read: c.read,
-            write: c.write,
-            allowed: c.allowed,
-          })),
-          addr,
-        });
-      },
-      allowsCommand: () => false,
-    };
-  }
-
-  #handleOp(message: ReceivedMessage): void {
-    const op = new ClientOp(message);
-    const session = this.#sessionOf(message.connection);
-    if (this.state !== 'active') {
-      if (this.state !== 'stopping' && op.mapEpoch > this.map.epoch) {
-        this.#waitForMap(op.mapEpoch, message, () => this.#handleOp(message));
-      } else message.release();
-      return;
-    }
-    if (op.mapEpoch > this.map.epoch) {
-      this.#waitForMap(op.mapEpoch, message, () => this.#handleOp(message));
-      return;
-    }
-    if (op.mapEpoch < this.map.epoch) this.#shareMap(session, op.mapEpoch);
-    this.tracker.begin(op);
-    const bad = classify(op, (cls, method) => this.classes.find(cls, method));
-    if (bad < 0) {
-      this.#refuse(op, bad);
-      return;
-    }
-    const key = pgKey(op.pool, this.#seedOf(op));
-    const pg = this.pgs.get(key);
-    if (pg !== undefined) pg.handleOp(op);
-    else this.#withoutPg(op, key);
-  }
-
-  /** Old requests carry the raw hash; new ones the PG's seed. */
-  #seedOf(op: ClientOp): number {
-    if (op.message.version >= 8) return op.seed;
-    return this.map.pool(op.pool)?.rawPgToPg(op.seed) ?? op.seed;
-  }
-
-  #refuse(op: ClientOp, result: number): void {
-    const versions = { replay: eversionZero, badReplay: eversionZero, user: 0 };
-    op.message.connection.send(
-      encodeReply(op, result, this.map.epoch, opFlag.ACK | opFlag.ONDISK, versions, op.has(opFlag.RETURNVEC)),
-    );
-    op.message.release();
-    this.tracker.end(op);
-  }
-
-  #withoutPg(op: ClientOp, key: number): void {
-    const pool = this.map.pool(op.pool);
-    const seed = this.#seedOf(op);
-    if (pool !== undefined && seed < pool.pgNum) {
-      const mapping = this.mapPg(this.map, { pool: op.pool, seed });
-      if (mapping.actingPrimary === this.whoami) {
-        // It is being made.
-        op.state = 'waiting for pg to exist locally';
-        const list = this.#waitingForPg.get(key);
-        if (list === undefined) this.#waitingForPg.set(key, [op]);
-        else list.push(op);
-        return;
-      }
-    }
-    // Sent by an older map, which the client was just brought on from: it sends again where it belongs.
-    op.message.release();
-    this.opDropped(op, 'no such PG here');
-  }
-
-  #deliverWaiting(key: number): void {
-    const list = this.#waitingForPg.get(key);
-    if (list === undefined) return;
-    const pg = this.pgs.get(key);
-    this.#waitingForPg.delete(key);
-    for (const op of list) {
-      if (pg !== undefined) pg.handleOp(op);
-      else this.#withoutPg(op, key);
-    }
   }
 
   // --- the clock --------------------------------------------------------------------------------------------------------------
@@ -1101,16 +789,16 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.reporter.tick();
     if (++this.#seconds % 4 === 0) trimLarge();
     this.tracker.slowOps = this.tracker.slow().count;
-    if (now >= this.#nextBoot_ms) this.#askToBoot();
+    this.#boot.tick();
     if (this.state !== 'active') return;
-    this.#reportFullness();
+    this.#space.reportFullness();
     this.#scrubSchedule.tick();
     this.copySources.again();
     if (now >= this.#nextBeacon_ms) {
       this.#nextBeacon_ms = now + this.config.num('osd_beacon_report_interval') * 1000;
       this.sendBeacon();
     }
-    for (const pgid of this.#createdWaiting.values()) this.#monc.send(MOSDPGCreated.encode({ pgid }));
+    this.#wants.tick();
   }
 
   /** MOSDBeacon: alive, and how far back the PGs need maps: a clean one needs none before its own, another those since it was last clean. */
@@ -1135,53 +823,12 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
 
   // --- reports ----------------------------------------------------------------------------------------------------------------
 
-  /**
-   * The store's space less what is kept spare beyond the size that was asked for: where writes that are under way go while the OSD is being found full. A copy can
-   * refuse nothing that its primary has taken.
-   */
   space(): StoreStats {
-    const s = this.store.statfs();
-    const spare = Math.min(SPARE_BYTES, Math.max(0, s.total - this.config.num('bluestore_block_size')));
-    return spare === 0 ? s : { ...s, total: s.total - spare, available: Math.max(0, s.available - spare) };
+    return this.#space.stats();
   }
 
-  /** Tells the monitors where the map has another state of fullness than this OSD. They mark the pools, and clients then hold their writes. */
-  #reportFullness(): void {
-    const { map, whoami } = this;
-    if (!map.exists(whoami)) return;
-    const { total, available } = this.space();
-    const used = total > 0 ? (total - available) / total : 0;
-    const levels = [
-      [map.fullRatio, osdState.FULL],
-      [map.backfillfullRatio, osdState.BACKFILLFULL],
-      [map.nearfullRatio, osdState.NEARFULL],
-    ] as const;
-    const state = levels.find(([ratio]) => ratio > 0 && used >= ratio)?.[1] ?? 0;
-    const known = map.osdState[whoami]! & (osdState.FULL | osdState.BACKFILLFULL | osdState.NEARFULL);
-    if (state === known) return;
-    this.log(1, `is ${(used * 100).toFixed(1)} % full`);
-    this.#monc.send(MOSDFull.encode({ paxosVersion: map.epoch, mapEpoch: map.epoch, state }));
-  }
-
-  /** Whether so little is left that writes must not even begin (osd_failsafe_full_ratio). */
   get failsafeFull(): boolean {
-    const { total, available } = this.space();
-    return total > 0 && (total - available) / total > this.config.num('osd_failsafe_full_ratio');
-  }
-
-  statfs(): StoreStatfs {
-    const s = this.space();
-    const f = makeStoreStatfs();
-    f.total = s.total;
-    f.available = s.available;
-    f.allocated = s.allocated;
-    f.dataStored = s.stored;
-    f.dataCompressed = s.compressedBytes;
-    f.dataCompressedAllocated = s.compressedBytes;
-    f.dataCompressedOriginal = s.compressedOriginalBytes;
-    f.omapAllocated = s.omapBytes;
-    f.internalMetadata = s.metadataBytes;
-    return f;
+    return this.#space.failsafeFull;
   }
 
   osdStat(): OsdStat {
@@ -1190,7 +837,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     stat.seq = (BigInt(stat.upFrom) << 32n) | BigInt(++this.#statSeq);
     stat.hbPeers = this.heartbeats.peers;
     stat.numPgs = this.pgs.size;
-    stat.statfs = this.statfs();
+    stat.statfs = this.#space.statfs();
     stat.numOsds = 1;
     // The store's space is told as a whole, not by pool.
     stat.numPerPoolOsds = 0;
@@ -1229,5 +876,3 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     };
   }
 }
-
-const ALLOW_ALL: OpCaps = { allows: () => true, allowsCommand: () => true };

@@ -1,0 +1,72 @@
+/** How much room the store has, as the OSD tells it and acts by it. */
+import type { Config } from '../config/index.ts';
+import { type MessageParts, MOSDFull } from '../messages/index.ts';
+import type { ObjectStore, StoreStats } from '../store/index.ts';
+import { makeStoreStatfs, type OSDMap, osdState, type StoreStatfs } from '../types/index.ts';
+import { SPARE_BYTES } from './options.ts';
+
+export interface SpaceHost {
+  readonly whoami: number;
+  readonly config: Config;
+  readonly store: ObjectStore;
+  readonly map: OSDMap;
+  sendToMon(message: MessageParts): void;
+  log(level: number, text: string): void;
+}
+
+export class Space {
+  readonly #host: SpaceHost;
+
+  constructor(host: SpaceHost) {
+    this.#host = host;
+  }
+
+  /**
+   * The store's space less what is kept spare beyond the size that was asked for: where writes that are under way go while the OSD is being found full. A copy can
+   * refuse nothing that its primary has taken.
+   */
+  stats(): StoreStats {
+    const s = this.#host.store.statfs();
+    const spare = Math.min(SPARE_BYTES, Math.max(0, s.total - this.#host.config.num('bluestore_block_size')));
+    return spare === 0 ? s : { ...s, total: s.total - spare, available: Math.max(0, s.available - spare) };
+  }
+
+  /** Tells the monitors where the map has another state of fullness than this OSD. They mark the pools, and clients then hold their writes. */
+  reportFullness(): void {
+    const { map, whoami } = this.#host;
+    if (!map.exists(whoami)) return;
+    const { total, available } = this.stats();
+    const used = total > 0 ? (total - available) / total : 0;
+    const levels = [
+      [map.fullRatio, osdState.FULL],
+      [map.backfillfullRatio, osdState.BACKFILLFULL],
+      [map.nearfullRatio, osdState.NEARFULL],
+    ] as const;
+    const state = levels.find(([ratio]) => ratio > 0 && used >= ratio)?.[1] ?? 0;
+    const known = map.osdState[whoami]! & (osdState.FULL | osdState.BACKFILLFULL | osdState.NEARFULL);
+    if (state === known) return;
+    this.#host.log(1, `is ${(used * 100).toFixed(1)} % full`);
+    this.#host.sendToMon(MOSDFull.encode({ paxosVersion: map.epoch, mapEpoch: map.epoch, state }));
+  }
+
+  /** Whether so little is left that writes must not even begin (osd_failsafe_full_ratio). */
+  get failsafeFull(): boolean {
+    const { total, available } = this.stats();
+    return total > 0 && (total - available) / total > this.#host.config.num('osd_failsafe_full_ratio');
+  }
+
+  statfs(): StoreStatfs {
+    const s = this.stats();
+    const f = makeStoreStatfs();
+    f.total = s.total;
+    f.available = s.available;
+    f.allocated = s.allocated;
+    f.dataStored = s.stored;
+    f.dataCompressed = s.compressedBytes;
+    f.dataCompressedAllocated = s.compressedBytes;
+    f.dataCompressedOriginal = s.compressedOriginalBytes;
+    f.omapAllocated = s.omapBytes;
+    f.internalMetadata = s.metadataBytes;
+    return f;
+  }
+}
