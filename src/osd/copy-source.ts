@@ -3,11 +3,14 @@
  * is simply asked again where a map, a lost session or silence makes that look right. An object of this OSD's own is asked for by the same way, without the wire.
  */
 import { type Clock, errno } from '../base/index.ts';
-import { Reader, Writer } from '../encoding/index.ts';
+import { DecodeError, Reader, Writer } from '../encoding/index.ts';
 import { MOSDOp, MOSDOpReply, OsdOp, osdFlag, osdOp } from '../messages/index.ts';
 import type { Connection, ReceivedMessage, WireMessage } from '../msgr/index.ts';
-import { entityType, Hobject, NO_SHARD, type OSDMap, type PgId, type Snapid } from '../types/index.ts';
-import { type CopyPiece, copyCursor, copyStart, readCopyPiece } from './ops/copy-ops.ts';
+import { CEPH_NOSNAP, entityType, Hobject, NO_SHARD, type OSDMap, type PgId, type Snapid } from '../types/index.ts';
+import type { ClientOp } from './ops/client-op.ts';
+import { opCode } from './ops/codes.ts';
+import { type CopyPiece, copyCursor, copyStart, readCopyFrom, readCopyPiece } from './ops/copy-ops.ts';
+import type { SubOp } from './ops/sub-op.ts';
 import type { PgMapping } from './pg/choose.ts';
 
 export interface CopySourceHost {
@@ -187,4 +190,49 @@ export class CopySources {
       if (p.isWanted()) this.#send(p);
     }
   }
+}
+
+/** What a copy-from asks for, or the errno to answer. */
+function copyAsked(sub: SubOp): CopyFrom | number {
+  try {
+    const asked = readCopyFrom(sub);
+    return typeof asked === 'number' ? asked : asked.from;
+  } catch (error) {
+    if (error instanceof DecodeError) return -errno.EINVAL;
+    throw error;
+  }
+}
+
+/** Is it the object itself? */
+function isSame(from: CopyFrom, op: ClientOp): boolean {
+  const { pool, name, nspace, locatorKey } = op;
+  if (from.pool !== pool || from.name !== name || from.nspace !== nspace || from.snap !== CEPH_NOSNAP) return false;
+  return from.key === locatorKey;
+}
+
+/** Brings what every copy-from of a request wants, one after another. */
+export function bringCopies(
+  sources: Pick<CopySources, 'copy'>,
+  op: ClientOp,
+  isWanted: () => boolean,
+  done: (copied: ReadonlyMap<SubOp, Copied | number>) => void,
+): void {
+  const copied = new Map<SubOp, Copied | number>();
+  const wants = op.ops.filter((sub) => sub.code === opCode.COPY_FROM || sub.code === opCode.COPY_FROM2);
+  const next = (): void => {
+    const sub = wants.shift();
+    if (sub === undefined) {
+      done(copied);
+      return;
+    }
+    const got = (result: Copied | number): void => {
+      copied.set(sub, result);
+      next();
+    };
+    const asked = copyAsked(sub);
+    if (typeof asked === 'number') got(asked);
+    else if (isSame(asked, op)) got(-errno.EINVAL);
+    else sources.copy(asked, isWanted, got);
+  };
+  next();
 }

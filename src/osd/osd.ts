@@ -45,8 +45,9 @@ import { perfCounters } from './perf.ts';
 import type { PgMapping } from './pg/choose.ts';
 import { dispatchPgMessage, pgMessageTypes } from './pg/dispatch.ts';
 import { newHistory, PastIntervals, type PgHistory } from './pg/info.ts';
+import { createPg, loadPg } from './pg/make.ts';
 import { pgMessage, readCreate } from './pg/messages.ts';
-import { Pg } from './pg/pg.ts';
+import type { Pg } from './pg/pg.ts';
 import { newCounters, type OpCounters, type PgServices } from './pg/services.ts';
 import { MgrReporter, type ReportHost } from './report.ts';
 import { Reserver } from './reserver.ts';
@@ -296,7 +297,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     for (const coll of this.store.collections()) {
       const spgid = parsePgCollection(coll);
       if (spgid === undefined) continue;
-      const pg = Pg.load(this, spgid, (epoch) => this.maps.get(epoch));
+      const pg = loadPg(this, spgid, (epoch) => this.maps.get(epoch));
       if (pg === undefined) {
         this.logger.error('osd', `PG ${coll} cannot be loaded: its info or map is not there`);
         continue;
@@ -333,7 +334,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     if (pool === undefined || spgid.pgid.seed >= pool.pgNum || this.map.pool(spgid.pgid.pool) === undefined) {
       return undefined;
     }
-    const pg = Pg.create(this, spgid, at, pool, history, past, undefined);
+    const pg = createPg(this, spgid, at, pool, history, past, undefined);
     this.#addPg(pg);
     pg.begin(this.mapPg(at, spgid.pgid));
     if (at.epoch === this.map.epoch) pg.apply({ kind: 'activateMap' });
@@ -360,7 +361,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   #makeFirst(pgid: PgId, map: OSDMap, stamp: { sec: number; nsec: number }): void {
     const pool = map.pool(pgid.pool);
     if (pool === undefined) return;
-    const pg = Pg.create(
+    const pg = createPg(
       this,
       { pgid, shard: NO_SHARD },
       map,

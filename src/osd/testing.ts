@@ -27,7 +27,8 @@ import { type Reqid, writeReqid } from './ops/object-info.ts';
 import type { PgMapping } from './pg/choose.ts';
 import { dispatchPgMessage } from './pg/dispatch.ts';
 import { newHistory, PastIntervals } from './pg/info.ts';
-import { Pg } from './pg/pg.ts';
+import { createPg, loadPg } from './pg/make.ts';
+import type { Pg } from './pg/pg.ts';
 import { newCounters, type PgServices } from './pg/services.ts';
 import { Reserver } from './reserver.ts';
 import { Session } from './session.ts';
@@ -221,7 +222,7 @@ export class TestOsd {
   ): Pg | undefined {
     const map = this.cluster.maps[epoch]!;
     const pool = map.pool(TEST_PG.pool)!;
-    this.pg = Pg.create(this.services, spgid, map, pool, history, past, undefined);
+    this.pg = createPg(this.services, spgid, map, pool, history, past, undefined);
     this.pg.begin(this.cluster.mapping(map));
     this.pg.advanceTo(this.cluster.maps.slice(epoch + 1).filter((m) => m !== undefined));
     return this.pg;
@@ -350,7 +351,7 @@ export class TestCluster {
     const primary = this.osds[this.mapping(map).actingPrimary]!;
     primary.mapEpoch = 1;
     for (const osd of this.osds) osd.mapEpoch = 1;
-    primary.pg = Pg.create(
+    primary.pg = createPg(
       primary.services,
       { pgid: TEST_PG, shard: -1 },
       map,
@@ -471,7 +472,7 @@ export class TestCluster {
     const osd = this.osds[id]!;
     osd.up = true;
     osd.mapEpoch = this.maps.length - 1;
-    const pg = Pg.load(osd.services, { pgid: TEST_PG, shard: -1 }, (e) => this.maps[e]);
+    const pg = loadPg(osd.services, { pgid: TEST_PG, shard: -1 }, (e) => this.maps[e]);
     osd.pg = pg;
     if (pg === undefined) return;
     pg.begin(this.mapping(pg.map));

@@ -2,7 +2,7 @@
  * A placement group on this OSD: holds its state together, and gives each part (operations, backend, peering, recovery) the narrow view it asks for.
  */
 import { errno, type TimerHandle } from '../../base/index.ts';
-import { DecodeError, Reader } from '../../encoding/index.ts';
+import { Reader } from '../../encoding/index.ts';
 import { pgBackfillOp } from '../../messages/index.ts';
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import { StoreError, Transaction } from '../../store/index.ts';
@@ -22,7 +22,6 @@ import {
   type PgPool,
   pgCollection,
   pgMetaObject,
-  pgSplitBits,
   pgStat,
   pgState,
   poolFlag,
@@ -32,58 +31,34 @@ import {
 } from '../../types/index.ts';
 import { type BackendHost, type InProgress, ReplicatedBackend } from '../backend/replicated.ts';
 import type { ClassAnswer } from '../classes/index.ts';
-import type { Copied, CopyFrom } from '../copy-source.ts';
+import { bringCopies, type Copied } from '../copy-source.ts';
 import { objectKey } from '../model.ts';
 import type { ClientOp } from '../ops/client-op.ts';
-import { opCode } from '../ops/codes.ts';
 import type { Effects, ObjectContext, OpContext, PastRequest, StatDelta } from '../ops/context.ts';
-import { readCopyFrom } from '../ops/copy-ops.ts';
-import { watchKey } from '../ops/object-info.ts';
 import type { OpHost } from '../ops/op-host.ts';
 import { OpPath } from '../ops/op-path.ts';
-import { isFree, OwnChange, trimClone } from '../ops/own-change.ts';
+import { trimClone } from '../ops/own-change.ts';
 import { runPgOps } from '../ops/pg-ls.ts';
 import type { SubOp } from '../ops/sub-op.ts';
 import type { Session } from '../session.ts';
-import { Notify, Watch } from '../watch.ts';
 import { Backfill, type BackfillHost } from './backfill.ts';
 import type { PgMapping } from './choose.ts';
-import { type PastIntervals, type PgHistory, PgInfo, type PgLease } from './info.ts';
-import { PgLog } from './log.ts';
+import { Damages } from './damage.ts';
+import type { PastIntervals, PgInfo, PgLease } from './info.ts';
+import type { PgLog } from './log.ts';
 import type { LogEntry } from './log-entry.ts';
 import { type PgLogMessage, removeMessage } from './messages.ts';
-import { PgMeta } from './meta.ts';
-import { MissingSet } from './missing.ts';
+import type { PgMeta } from './meta.ts';
+import type { MissingSet } from './missing.ts';
 import { Peering, type PeeringEvent, type PeeringHost, type PeeringStateName } from './peering.ts';
 import { Recovery, type RecoveryHost } from './recovery.ts';
 import { Scrubber, type ScrubHost } from './scrub.ts';
 import type { NewDigests } from './scrub-compare.ts';
-import type { PgServices } from './services.ts';
+import { countOp, type PgServices } from './services.ts';
 import { type SnapTrimHost, SnapTrimmer } from './snap-trim.ts';
-
-/** What a copy-from asks for, or the errno to answer. */
-function copyAsked(sub: SubOp): CopyFrom | number {
-  try {
-    const asked = readCopyFrom(sub);
-    return typeof asked === 'number' ? asked : asked.from;
-  } catch (error) {
-    if (error instanceof DecodeError) return -errno.EINVAL;
-    throw error;
-  }
-}
-
-/** Is it the object itself? */
-function isSame(from: CopyFrom, op: ClientOp, pool: number): boolean {
-  const { name, nspace, locatorKey } = op;
-  if (from.pool !== pool || from.name !== name || from.nspace !== nspace || from.snap !== CEPH_NOSNAP) return false;
-  return from.key === locatorKey;
-}
+import { Watches } from './watches.ts';
 
 const NO_REPLICAS: readonly number[] = [];
-/** Wanted where nobody knows which version an object had: the one that the others have. */
-const ANY_VERSION: Eversion = { epoch: 0, version: 1 };
-const SCRUB_WAIT_MS = 1000;
-
 export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, BackfillHost, SnapTrimHost, ScrubHost {
   readonly services: PgServices;
   readonly spgid: SpgId;
@@ -107,6 +82,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   readonly backfill: Backfill;
   readonly trimmer: SnapTrimmer;
   readonly scrubber: Scrubber;
+  readonly #watches = new Watches(this);
+  readonly #damages = new Damages(this);
   replicas: readonly number[] = NO_REPLICAS;
   trimTo: Eversion = eversionZero;
   minLastCompleteOndisk: Eversion = eversionZero;
@@ -168,63 +145,6 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.scrubber = new Scrubber(this);
     this.#lastCompleteOndisk = state.info.lastComplete;
     this.#noteMap();
-  }
-
-  /** Makes a PG on disk and in memory. It begins with `begin`. */
-  static create(
-    services: PgServices,
-    spgid: SpgId,
-    map: OSDMap,
-    pool: PgPool,
-    history: PgHistory,
-    past: PastIntervals,
-    lastBackfill: Hobject | undefined,
-  ): Pg {
-    const coll = pgCollection(spgid);
-    const meta = new PgMeta(coll, pgMetaObject(spgid));
-    const info = new PgInfo(spgid, history);
-    if (lastBackfill !== undefined) info.lastBackfill = lastBackfill;
-    info.stats.created = history.epochCreated;
-    info.stats.lastEpochClean = history.lastEpochClean;
-    const log = new PgLog();
-    const missing = new MissingSet(true);
-    const pg = new Pg(services, spgid, map, pool, { info, past, log, missing, meta });
-    const t = new Transaction();
-    t.createCollection(coll, pgSplitBits(spgid.pgid, pool.pgNum));
-    meta.create(t);
-    meta.dirtyInfo = true;
-    meta.dirtyBigInfo = true;
-    meta.write(t, map.epoch, info, past, log, missing);
-    services.store.queueTransactions(coll, [t]);
-    return pg;
-  }
-
-  /** Reads a PG that is on disk, or undefined where its meta object is not there. The map is that of its epoch. */
-  static load(services: PgServices, spgid: SpgId, getMap: (epoch: number) => OSDMap | undefined): Pg | undefined {
-    const coll = pgCollection(spgid);
-    const meta = new PgMeta(coll, pgMetaObject(spgid));
-    const loaded = meta.load(services.store);
-    if (loaded === undefined) return undefined;
-    const map = getMap(loaded.epoch);
-    const pool = map?.pool(spgid.pgid.pool);
-    if (map === undefined || pool === undefined) return undefined;
-    const log = new PgLog();
-    log.reset({
-      entries: loaded.entries,
-      head: loaded.info.lastUpdate,
-      tail: loaded.info.logTail,
-      dups: loaded.dups,
-      canRollbackTo: loaded.canRollbackTo,
-      rollbackInfoTrimmedTo: loaded.rollbackInfoTrimmedTo,
-    });
-    loaded.info.stats.state = 0n;
-    return new Pg(services, spgid, map, pool, {
-      info: loaded.info,
-      past: loaded.past,
-      log,
-      missing: loaded.missing,
-      meta,
-    });
   }
 
   // --- views of state ---------------------------------------------------------------------------------------------------------
@@ -490,11 +410,14 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   resetBackfill(message: PgLogMessage): void {
     const t = this.transaction();
     // Everything that is here may be anything: it goes, and comes back by backfill.
-    for (;;) {
-      const found = this.store.list(this.coll, new Ghobject(hobjectMin, undefined, this.shard), undefined, 512);
-      const objects = found.objects.filter((o) => !o.isPgMeta);
-      for (const o of objects) t.remove(this.coll, o);
-      if (found.next.isMax || objects.length === 0) break;
+    const { objects, next } = this.store.list(
+      this.coll,
+      new Ghobject(hobjectMin, undefined, this.shard),
+      undefined,
+      512,
+    );
+    for (const o of objects) if (!o.isPgMeta) t.remove(this.coll, o);
+    if (!next.isMax && objects.some((o) => !o.isPgMeta)) {
       this.store.queueTransactions(this.coll, [t]);
       this.#t = undefined;
       this.resetBackfill(message);
@@ -649,24 +572,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   }
 
   opDone(op: ClientOp, bytesIn: number, bytesOut: number): void {
-    const c = this.services.counters;
     const latency_s = (this.clock.monotonic() - op.received_ms) / 1000;
-    c.op++;
-    c.opIn += bytesIn;
-    c.opOut += bytesOut;
-    c.opLatency_s += latency_s;
-    if (op.mayWrite) {
-      if (op.mayRead) c.opRw++;
-      else {
-        c.opW++;
-        c.opWIn += bytesIn;
-        c.opWLatency_s += latency_s;
-      }
-    } else {
-      c.opR++;
-      c.opROut += bytesOut;
-      c.opRLatency_s += latency_s;
-    }
+    countOp(this.services.counters, op, latency_s, bytesIn, bytesOut);
     this.services.opFinished(op);
   }
 
@@ -678,32 +585,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     if (error !== undefined && !(error instanceof StoreError)) throw error;
     const what = error === undefined ? 'full-object read crc does not match' : error.message;
     this.services.clusterLog('error', `${this.key} ${what} on ${oid}`);
-    return this.#repairFromCopy(oid) ? -errno.EAGAIN : -errno.EIO;
-  }
-
-  /** An object that cannot be read here is brought back from another copy. False where there is none, or it cannot be told now which is right. */
-  #repairFromCopy(oid: Hobject): boolean {
-    if (!this.isPrimary) return this.peering.acting.length > 1;
-    const key = objectKey(oid);
-    if (this.missing.has(key)) return true;
-    if (this.replicas.length === 0 || (this.state !== 'Clean' && this.state !== 'Recovering')) return false;
-    const version = this.path.cached(key)?.oi.version ?? this.#loggedVersion(key) ?? ANY_VERSION;
-    this.clusterLog('error', `${this.key} missing primary copy of ${oid}, will try copies on ${this.replicas}`);
-    this.run(() => {
-      this.markDamaged(oid, key, version, [this.whoami]);
-      this.peering.setState(pgState.REPAIR);
-      if (this.state === 'Clean') this.repair();
-      else this.recovery.want(key);
-    });
-    return true;
-  }
-
-  #loggedVersion(key: string): Eversion | undefined {
-    for (let i = this.log.length - 1; i >= 0; i--) {
-      const e = this.log.at(i);
-      if (e.key === key && e.isUpdate) return e.version;
-    }
-    return undefined;
+    return this.#damages.repairFromCopy(oid) ? -errno.EAGAIN : -errno.EIO;
   }
 
   contextAt(head: ObjectContext, snap: Snapid): ObjectContext | number {
@@ -719,24 +601,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   }
 
   copyFrom(op: ClientOp, isWanted: () => boolean, done: (copied: ReadonlyMap<SubOp, Copied | number>) => void): void {
-    const copied = new Map<SubOp, Copied | number>();
-    const wants = op.ops.filter((sub) => sub.code === opCode.COPY_FROM || sub.code === opCode.COPY_FROM2);
-    const next = (): void => {
-      const sub = wants.shift();
-      if (sub === undefined) {
-        done(copied);
-        return;
-      }
-      const got = (result: Copied | number): void => {
-        copied.set(sub, result);
-        next();
-      };
-      const asked = copyAsked(sub);
-      if (typeof asked === 'number') got(asked);
-      else if (isSame(asked, op, this.pool)) got(-errno.EINVAL);
-      else this.services.copySources.copy(asked, isWanted, got);
-    };
-    next();
+    bringCopies(this.services.copySources, op, isWanted, done);
   }
 
   get entropy(): PgServices['entropy'] {
@@ -772,62 +637,16 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
 
   // --- watches ----------------------------------------------------------------------------------------------------------------
 
+  get isServing(): boolean {
+    return !this.deleted && this.isPrimary && this.peering.isActive;
+  }
+
   loadWatches(obc: ObjectContext): void {
-    obc.watches ??= new Map();
-    for (const [key, w] of obc.oi.watchers ?? []) {
-      if (!obc.watches.has(key)) obc.watches.set(key, this.#watch(obc, w.cookie, w.entity, w.timeout_s));
-    }
-  }
-
-  #watch(obc: ObjectContext, cookie: bigint, entity: { type: number; num: number }, timeout_s: number): Watch {
-    return new Watch(this.clock, cookie, entity, timeout_s, (w) => this.#watchTimedOut(obc, w));
-  }
-
-  #watchTimedOut(obc: ObjectContext, w: Watch): void {
-    if (this.deleted || !this.isPrimary || !this.peering.isActive) return;
-    if (this.scrubber.covers(obc.oid)) {
-      this.after(SCRUB_WAIT_MS, () => this.#watchTimedOut(obc, w));
-      return;
-    }
-    const key = watchKey(w.cookie, w.entity);
-    obc.watches?.delete(key);
-    w.remove(false);
-    this.path.dropWatch(obc, key);
+    this.#watches.load(obc);
   }
 
   runEffects(change: { readonly op: ClientOp | undefined }, obc: ObjectContext, effects: Effects | undefined): void {
-    if (effects === undefined) return;
-    for (const d of effects.disconnects) {
-      const key = watchKey(d.cookie, d.entity);
-      const w = obc.watches?.get(key);
-      obc.watches?.delete(key);
-      w?.remove(d.sendDisconnect);
-    }
-    const { op } = change;
-    const connection = op?.message.connection;
-    const session = connection?.session as Session | undefined;
-    if (op === undefined || connection === undefined || session === undefined) return;
-    const entity = { type: op.reqid.type, num: op.reqid.num };
-    for (const c of effects.connects) {
-      const key = watchKey(c.cookie, entity);
-      obc.watches ??= new Map();
-      let w = obc.watches.get(key);
-      if (w === undefined) {
-        w = this.#watch(obc, c.cookie, entity, c.timeout_s);
-        obc.watches.set(key, w);
-      }
-      w.connect(connection, session, c.willPing);
-    }
-    for (const n of effects.notifies) {
-      const notify = new Notify(this.clock, connection, entity.num, n.id, n.cookie, n.payload, obc.oi.userVersion);
-      notify.start(obc.watches?.values() ?? [], n.timeout_s);
-    }
-    for (const a of effects.acks) {
-      for (const w of [...(obc.watches?.values() ?? [])]) {
-        if (w.entity.num !== entity.num || w.entity.type !== entity.type) continue;
-        if (a.cookie === undefined || a.cookie === w.cookie) w.acknowledge(a.id, a.reply);
-      }
-    }
+    this.#watches.run(change, obc, effects);
   }
 
   // --- backend ----------------------------------------------------------------------------------------------------------------
@@ -1085,36 +904,12 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     for (const op of waiting) this.path.doOp(op);
   }
 
-  recordDigests({ oid, data, omap }: NewDigests): void {
-    const headOid = oid.head;
-    const key = objectKey(headOid);
-    const head = this.path.cached(key) ?? this.path.loadHead(headOid, key);
-    if (typeof head === 'number') return;
-    const obc = oid.isHead ? head : this.path.cloneContext(head, oid.snap);
-    if (typeof obc === 'number' || !obc.exists || !isFree(obc)) return;
-    const snaps = head.ssc?.snapset.clones.find((c) => c.id === oid.snap)?.snaps;
-    const change = new OwnChange(this);
-    change.modify(obc, oid.isHead, snaps && [...snaps].reverse(), (oi) => {
-      if (data === undefined) oi.clearDataDigest();
-      else oi.setDataDigest(data);
-      if (omap === undefined) oi.clearOmapDigest();
-      else oi.setOmapDigest(omap);
-    });
-    change.submit(obc, undefined, () => {});
+  recordDigests(digests: NewDigests): void {
+    this.#damages.recordDigests(digests);
   }
 
   markDamaged(oid: Hobject, key: string, version: Eversion, osds: readonly number[]): void {
-    for (const osd of osds) {
-      if (osd !== this.whoami) {
-        this.peering.peerMissing.get(osd)?.set(oid, key, version, eversionZero);
-        continue;
-      }
-      this.missing.set(oid, key, version, eversionZero);
-      this.info.lastComplete = eversionZero;
-      this.info.stats.stats.numObjectsMissing = this.missing.size;
-      if (this.path.cached(key)?.idle === true) this.path.forget(key);
-      this.markDirty(false);
-    }
+    this.#damages.mark(oid, key, version, osds);
   }
 
   repair(): void {

@@ -49,6 +49,26 @@ export function newCounters(): OpCounters {
   };
 }
 
+/** Counts a request that has ended. */
+export function countOp(c: OpCounters, op: ClientOp, latency_s: number, bytesIn: number, bytesOut: number): void {
+  c.op++;
+  c.opIn += bytesIn;
+  c.opOut += bytesOut;
+  c.opLatency_s += latency_s;
+  if (op.mayWrite) {
+    if (op.mayRead) c.opRw++;
+    else {
+      c.opW++;
+      c.opWIn += bytesIn;
+      c.opWLatency_s += latency_s;
+    }
+  } else {
+    c.opR++;
+    c.opROut += bytesOut;
+    c.opRLatency_s += latency_s;
+  }
+}
+
 /** What PGs share: their daemon, as they see it. */
 export interface PgServices {
   readonly whoami: number;
