@@ -264,6 +264,49 @@ test('a segment whose key is gone is damage to a reader, not a hole', async () =
   assert.equal(store.readSync(C, object('large'), 0, 4096)![0]![9], 4);
 });
 
+test('a bit that flips in a batch of the log before its last is told at mount; the last one may have been torn', async () => {
+  const clock = new TestClock();
+  const entropy = new SeededEntropy(6);
+  const disk = new TestDisk(clock, entropy);
+  const open = (acceptDamagedLog = false): DiskStore =>
+    new DiskStore({ disk, clock, entropy }, 's', { size: 32 * MIB, logCapacity: MIB, acceptDamagedLog });
+  let store = open();
+  await clock.settle(store.mkfs('f'));
+  await clock.settle(store.mount());
+  store.queueTransactions(C, [new Transaction().createCollection(C, 0)]);
+  for (let i = 0; i < 6; i++) {
+    store.queueTransactions(C, [new Transaction().write(C, object(`o${i}`), 0, new Uint8Array(9000).fill(i))]);
+    clock.run(50);
+  }
+  store.close();
+  const pages = disk.pagesOf('s/log').length;
+  let refused = 0;
+  for (let page = 0; page < pages; page++) {
+    const bit = page * 32768 + 333;
+    disk.flipBit('s/log', bit);
+    // What the mount changes is put back.
+    const kv = new Map([...disk.kvOf('s/kv').entries()]);
+    store = open();
+    try {
+      await clock.settle(store.mount());
+      for (let i = 0; i < 5; i++) assert.ok(store.exists(C, object(`o${i}`)), `page ${page}, object ${i}`);
+    } catch (error) {
+      assert.ok(error instanceof StoreError && /log's batch \d+ at \d+ is damaged/.test(error.message), String(error));
+      refused++;
+    }
+    store.close();
+    for (const [key] of [...disk.kvOf('s/kv').entries()]) disk.kvOf('s/kv').delete(key);
+    for (const [key, value] of kv) disk.kvOf('s/kv').set(key, value);
+    disk.flipBit('s/log', bit);
+  }
+  assert.ok(refused >= 6, `${refused} refused`);
+  disk.flipBit('s/log', 333);
+  store = open(true);
+  await clock.settle(store.mount());
+  assert.ok(!store.exists(C, object('o0')));
+  store.close();
+});
+
 test('a store of format 1 is mounted and marked as of this version', async () => {
   const f = await fixture();
   f.disk.writeFileAtomic('s/type', new TextEncoder().encode('sepiola-disk 1\n'));

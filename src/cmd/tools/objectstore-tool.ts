@@ -219,10 +219,16 @@ function ownFsid(argv: readonly string[]): string | undefined {
 
 // --- stores -------------------------------------------------------------------------------------------------------------------
 
-function openStore(path: string, q: Request, onFailure: (error: StoreError) => void): DiskStore {
+function openStore(
+  path: string,
+  q: Request,
+  onFailure: (error: StoreError) => void,
+  acceptDamagedLog = false,
+): DiskStore {
   return new DiskStore({ disk: osDisk, clock: systemClock, entropy: systemEntropy }, path, {
     size: Math.floor(q.blockSize / 4096) * 4096,
     syncInTurn_ms: 1,
+    acceptDamagedLog,
     onFailure,
   });
 }
@@ -296,7 +302,7 @@ async function check(q: Request, path: string, what: 'fsck' | 'repair', deep: bo
 async function checkOnce(q: Request, path: string, options: FsckOptions): Promise<FsckReport> {
   const release = claim(path);
   try {
-    const store = openStore(path, q, () => {});
+    const store = openStore(path, q, () => {}, options.repair === true && q.force);
     try {
       await store.mount();
       return store.fsck(options);
@@ -304,7 +310,9 @@ async function checkOnce(q: Request, path: string, options: FsckOptions): Promis
       if (!(error instanceof StoreError) || error.kind !== 'corrupt') throw error;
       store.close();
       err(`cannot be mounted: ${error.message}\n`);
-      return store.checkUnmounted(options);
+      const report = store.checkUnmounted(options);
+      // What the log holds beyond is given up by `--op repair --force` alone.
+      return report.errorCount > 0 ? report : { ...report, errors: [], errorCount: 1 };
     } finally {
       store.close();
     }
@@ -527,6 +535,7 @@ const ops: Readonly<Record<string, Op>> = {
     if (!store.collectionExists(META)) t.createCollection(META, 0);
     putWhole(t, SUPERBLOCK, bytes);
     await run.commit(META, t);
+    out('Superblock was set\n');
     return 0;
   },
   remove: async ({ q, run, pgid }) => {

@@ -232,7 +232,7 @@ export class DiskStore implements ObjectStore {
       position: sb.logStart,
       batchNumber: sb.batchNumber,
     };
-    const end = replayLog(logFile, state, core, applier);
+    const end = replayLog(logFile, state, core, applier, this.#options.acceptDamagedLog);
     const commits = new CommitQueue();
     const log = new Log(
       logFile,

@@ -319,6 +319,11 @@ function padTo(buffer: Uint8Array, length: number, padded: number): Uint8Array {
   return whole;
 }
 
+/** Whether the mark of a batch stands at `at`. */
+export function beginsBatch(bytes: Uint8Array, at: number): boolean {
+  return readU32(bytes, at) === MAGIC;
+}
+
 export interface LogBatch {
   readonly position: number;
   readonly end: number;

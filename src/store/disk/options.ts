@@ -19,6 +19,8 @@ export interface DiskStoreOptions {
   readonly syncInTurn_ms: number;
   /** Blocks kept back so that a full store can still delete. */
   readonly reserveBlocks: number;
+  /** Mount also where the log is damaged in its middle: what it holds from there on is lost. For repairs. */
+  readonly acceptDamagedLog: boolean;
   /** Called once when the device or the database fails: nothing further is acknowledged. Without it the error is thrown from a timer. */
   readonly onFailure?: (error: StoreError) => void;
 }
@@ -33,4 +35,5 @@ export const diskStoreDefaults: DiskStoreOptions = {
   checkpointInterval_ms: 30_000,
   syncInTurn_ms: 0,
   reserveBlocks: 256,
+  acceptDamagedLog: false,
 };

@@ -1,8 +1,9 @@
 import { crc32c, type DiskFile, invariant } from '../../base/index.ts';
+import { StoreError } from '../api.ts';
 import type { Applier } from './apply.ts';
 import type { StoreCore } from './core.ts';
 import { BLOCK_SIZE, CRC_SEED } from './format.ts';
-import { LogReader, type LogState } from './log.ts';
+import { beginsBatch, LogReader, type LogState } from './log.ts';
 import { type DecodedRecord, readRecord } from './record.ts';
 
 /** Where the log goes on after the last record that counts. */
@@ -19,11 +20,23 @@ export interface LogEnd {
  * few beyond are verified against their checksums. The first that fails ends the log: it was not acknowledged, nor was anything
  * after it.
  */
-export function replayLog(file: DiskFile, state: LogState, core: StoreCore, applier: Applier): LogEnd {
+export function replayLog(
+  file: DiskFile,
+  state: LogState,
+  core: StoreCore,
+  applier: Applier,
+  acceptDamage = false,
+): LogEnd {
   let directSeq = 0;
   const survey = new LogReader(file, state);
   for (let batch = survey.next(); batch !== undefined; batch = survey.next()) {
     directSeq = Math.max(directSeq, batch.directSeq);
+  }
+  if (!acceptDamage && goesOnAfter(file, state, survey)) {
+    throw new StoreError(
+      'corrupt',
+      `the log's batch ${survey.batchNumber} at ${survey.position % state.capacity} is damaged, and one after it is whole: transactions that were acknowledged cannot be replayed`,
+    );
   }
   const reader = new LogReader(file, state);
   core.replaying = true;
@@ -43,6 +56,33 @@ export function replayLog(file: DiskFile, state: LogState, core: StoreCore, appl
   core.replaying = false;
   // Beyond everything that could be read, so that nothing discarded can be met again.
   return { position: survey.position, batchNumber: survey.batchNumber };
+}
+
+/** Bytes of the log looked through at a time. */
+const LOOK = 1 << 20;
+
+/**
+ * Whether the batch after the one that ends the log is there. A batch is written only once the one before it is durable: then what ended the log was no write that
+ * the power cut off, but damage to what had been acknowledged.
+ */
+function goesOnAfter(file: DiskFile, state: LogState, end: LogEnd): boolean {
+  const { capacity } = state;
+  const size = Math.min(file.size(), capacity);
+  const chunk = new Uint8Array(LOOK);
+  // One batch's length at most, and the rest of the file where it did not fit.
+  const stop = Math.min(end.position + capacity / 2, state.position + capacity);
+  for (let at = end.position + BLOCK_SIZE; at < stop; ) {
+    const offset = at % capacity;
+    const length = Math.min(LOOK, stop - at, capacity - offset);
+    const n = offset < size ? file.readSync(chunk.subarray(0, Math.min(length, size - offset)), offset) : 0;
+    for (let k = 0; k + BLOCK_SIZE <= n; k += BLOCK_SIZE) {
+      if (!beginsBatch(chunk, k)) continue;
+      const reader = new LogReader(file, { ...state, position: at + k, batchNumber: end.batchNumber + 1 });
+      if (reader.next()?.position === at + k) return true;
+    }
+    at += length;
+  }
+  return false;
 }
 
 function applyRecord(record: DecodedRecord, core: StoreCore, applier: Applier): void {

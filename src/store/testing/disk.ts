@@ -23,6 +23,8 @@ export class PowerLoss extends Error {
 /** Bytes of a file, sparse. */
 class Image {
   readonly #pages: Map<number, Uint8Array>;
+  /** Pages that no clone shares: those may be written in place. */
+  readonly #own = new Set<number>();
   size: number;
 
   constructor(pages = new Map<number, Uint8Array>(), size = 0) {
@@ -31,9 +33,18 @@ class Image {
   }
 
   clone(): Image {
-    const pages = new Map<number, Uint8Array>();
-    for (const [i, page] of this.#pages) pages.set(i, page.slice());
-    return new Image(pages, this.size);
+    this.#own.clear();
+    return new Image(new Map(this.#pages), this.size);
+  }
+
+  /** A page to be written: made where it is missing, copied where a clone has it too. */
+  #page(index: number): Uint8Array {
+    let page = this.#pages.get(index);
+    if (page !== undefined && this.#own.has(index)) return page;
+    page = page === undefined ? new Uint8Array(PAGE) : page.slice();
+    this.#pages.set(index, page);
+    this.#own.add(index);
+    return page;
   }
 
   read(into: Uint8Array, offset: number): number {
@@ -55,12 +66,7 @@ class Image {
       const at = offset + done;
       const within = at % PAGE;
       const n = Math.min(bytes.length - done, PAGE - within);
-      const index = (at - within) / PAGE;
-      let page = this.#pages.get(index);
-      if (page === undefined) {
-        page = new Uint8Array(PAGE);
-        this.#pages.set(index, page);
-      }
+      const page = this.#page((at - within) / PAGE);
       page.set(bytes.subarray(done, done + n), within);
       done += n;
     }
@@ -69,7 +75,7 @@ class Image {
 
   flip(bit: number): void {
     const index = Math.floor(bit / 8 / PAGE);
-    const page = this.#pages.get(index);
+    const page = this.#pages.has(index) ? this.#page(index) : undefined;
     if (page !== undefined) page[Math.floor(bit / 8) % PAGE]! ^= 1 << (bit % 8);
   }
 
