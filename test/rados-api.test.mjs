@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { root, TestCluster } from './lib/cluster.mjs';
 import { erasureSuite, radosApiSuite } from './lib/rados-api.mjs';
+import { connectWays } from './lib/rados-connect.mjs';
 import { acrossPrograms } from './lib/rados-cross.mjs';
 import { RealCeph } from './lib/real-ceph.mjs';
 
@@ -72,6 +73,9 @@ test('the RADOS library on both clusters', { concurrency: true }, async (t) => {
     t.test('the whole API, crc mode: results equal, errors included', () => both('crc')),
     t.test('the whole API, secure mode: results equal, errors included', () => both('secure')),
     t.test('an erasure-coded pool of the real Ceph', () => withRados(real, (rados) => erasureSuite(api, rados))),
+    t.test('ways to connect', async () => {
+      for (const cluster of [ours, real]) await connectWays(api, cluster, mkdtempSync(join(folder, 'connect-')));
+    }),
     t.test('across, with rados and python3-rados: this cluster', () => across(ours)),
     t.test('across, with rados and python3-rados: the real Ceph', () => across(real)),
   ]);

@@ -1,5 +1,8 @@
-import { lookup, resolveSrv } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
+
+// Loaded when it is needed: a program that names addresses starts sooner without.
+// Its default export, not its names: only that follows dns.promises.setServers.
+const dns = async () => (await import('node:dns/promises')).default;
 
 /** A server of a service, as DNS names it. */
 export interface SrvRecord {
@@ -12,7 +15,7 @@ export interface SrvRecord {
 
 /** Addresses of a host, by the system's resolver. Fails with the system's error (ENOTFOUND). */
 export async function resolveHost(name: string): Promise<string[]> {
-  return (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address);
+  return (await (await dns()).lookup(name, { all: true, verbatim: true })).map(({ address }) => address);
 }
 
 /** Domains in which names without one are looked for. */
@@ -28,9 +31,10 @@ function searchDomains(): string[] {
 
 /** Servers of `_service._tcp`, in `domain` or in the first of the system's own that has some; none where nobody knows. */
 export async function resolveService(service: string, domain?: string): Promise<SrvRecord[]> {
+  const resolver = await dns();
   for (const suffix of domain !== undefined && domain !== '' ? [domain] : [...searchDomains(), '']) {
     try {
-      const found = await resolveSrv(`_${service}._tcp${suffix === '' ? '' : `.${suffix}`}`);
+      const found = await resolver.resolveSrv(`_${service}._tcp${suffix === '' ? '' : `.${suffix}`}`);
       if (found.length > 0) return found;
     } catch {
       // Not there, or no answer: the next.
