@@ -19,6 +19,12 @@ const poolsOf = (part) => pools.map((name) => `${name}-${part}`);
 
 const env = () => ({ ...process.env, CEPH_CONF: conf, SEPIOLA_NO_BUILD: '1' });
 
+/** `ceph osd pool ...` for each pool of these tests. */
+function onPools(words) {
+  const all = [...pools, ...parts.flatMap((_, i) => poolsOf(i))];
+  return Promise.all(all.map((pool) => run(join(compat, 'ceph'), ['osd', 'pool', ...words(pool)], { env: env() })));
+}
+
 before(async () => {
   files = scenarioFiles();
   conf = process.env.SEPIOLA_CLI_CONF;
@@ -26,13 +32,17 @@ before(async () => {
     cluster = await TestCluster.start(['--store', 'memory']);
     conf = cluster.env.CEPH_CONF;
   }
-  const all = [...pools, ...parts.flatMap((_, i) => poolsOf(i))];
-  await Promise.all(all.map((pool) => run(join(compat, 'ceph'), ['osd', 'pool', 'create', pool, '8'], { env: env() })));
+  const made = await onPools((pool) => ['create', pool, '8']);
+  assert.deepEqual(
+    made.filter(({ code }) => code !== 0).map(({ stderr }) => stderr),
+    [],
+  );
 });
 
 after(async () => {
   files?.remove();
-  await cluster?.end();
+  if (cluster !== undefined) await cluster.end();
+  else await onPools((pool) => ['rm', pool, pool, '--yes-i-really-really-mean-it']);
 });
 
 test("rados prints and ends as Ceph's", async () => {

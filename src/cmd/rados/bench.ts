@@ -1,5 +1,4 @@
 /** `rados bench`: writes, then reads of what was written, with so many operations in flight, for so long. */
-import { openSync } from 'node:fs';
 import { ALL_NAMESPACES, type IoCtx } from '../../client/index.ts';
 import { blob, byString, encodeText, encodeToBytes, sortedMap, string } from '../../encoding/index.ts';
 import { allocHintFlag, OsdOp, type OsdOpReply, osdFlag, osdOp, osdOpFlag } from '../../messages/index.ts';
@@ -8,7 +7,7 @@ import { cppStrerror } from '../ceph/strerror.ts';
 import { BenchCleaner } from './bench-cleanup.ts';
 import { type BenchRun, benchObject, LAST_RUN, objectsOf, readRun, runPrefix, writeRun } from './bench-names.ts';
 import { BenchFigures, BenchTicker, dumpFinal, finalLines, text } from './bench-report.ts';
-import { writeFully } from './files.ts';
+import { openForWriting, writeFully } from './files.ts';
 import { err, fail, isErrno, out } from './report.ts';
 import type { Session } from './session.ts';
 import { timePrefix } from './show-time.ts';
@@ -327,7 +326,7 @@ export async function bench(session: Session): Promise<number> {
   if (formatter === undefined && path !== undefined) {
     fail("-o|--output option can only be used with '--format' option");
   }
-  const fd = path === undefined ? undefined : openSync(path, 'w');
+  const fd = path === undefined ? undefined : openForWriting(path);
   const hasHints = !session.has('noHints');
   const asked = session.number('objectSize') ?? 0;
   const objectSize = asked === 0 ? session.opSize : asked;

@@ -1,5 +1,4 @@
 /** Commands of `rados` for pools: lists, statistics, snapshots, copies. */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { ALL_NAMESPACES, type PoolStats } from '../../client/index.ts';
 import { encodeText } from '../../encoding/index.ts';
 import { osdFlag } from '../../messages/index.ts';
@@ -18,6 +17,7 @@ import {
 import { cppStrerror } from '../ceph/strerror.ts';
 import { BenchCleaner } from './bench-cleanup.ts';
 import { copyObject } from './copy.ts';
+import { closeFile, openForWriting, writeFully } from './files.ts';
 import { listObjects, pgSeedOf } from './list.ts';
 import { readSnaps } from './reads.ts';
 import { err, fail, isErrno, orFail, out, printable } from './report.ts';
@@ -161,7 +161,7 @@ export async function ls(session: Session): Promise<number> {
   if (path === undefined && given !== undefined && given !== '-') {
     fail('Please use --output to specify the output file name');
   }
-  const fd = path === undefined ? undefined : openSync(path, 'w');
+  const fd = path === undefined ? undefined : openForWriting(path);
   const f = input.formatter;
   const isStriped = session.has('striper');
   let text = '';
@@ -171,7 +171,7 @@ export async function ls(session: Session): Promise<number> {
   };
   const flush = (): void => {
     if (fd === undefined) out(text);
-    else writeSync(fd, encodeText(text));
+    else writeFully(fd, encodeText(text));
     text = '';
   };
   const isXmlPretty = session.value('format') === 'xml-pretty';
@@ -205,7 +205,7 @@ export async function ls(session: Session): Promise<number> {
     write(`${f.flush()}${session.has('prettyFormat') ? '\n' : ''}`);
   }
   flush();
-  if (fd !== undefined) closeSync(fd);
+  if (fd !== undefined) closeFile(fd);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 /** `sepiola rados`: Ceph's program for pools and objects. What it takes, prints and ends with are those of Ceph 16.2's `rados`. */
 import type { Rados } from '../../client/index.ts';
+import { DecodeError } from '../../encoding/index.ts';
 import { installNativeCrc32c } from '../../runtime/index.ts';
 import { CEPH_RELEASE_NAME, CEPH_VERSION_SHORT, parseAuthName } from '../../types/index.ts';
 import { ConfMissing, clientConfig, takeConfigOptions, withCephArgs } from '../ceph/client-config.ts';
@@ -15,7 +16,7 @@ import * as objects from './object-commands.ts';
 import * as omap from './omap-commands.ts';
 import { readWords } from './options.ts';
 import * as pools from './pool-commands.ts';
-import { err, out, UsageExit } from './report.ts';
+import { err, isErrno, out, UsageExit } from './report.ts';
 import { openSession, readInput, type Session } from './session.ts';
 import * as tiers from './tier-commands.ts';
 import { CLIENT_USAGE, RADOS_USAGE } from './usage.ts';
@@ -201,7 +202,10 @@ export async function rados(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof UsageExit) error.print();
     else if (error instanceof ToolExit) err(error.message);
-    else throw error;
+    else if (error instanceof DecodeError || isErrno(error)) {
+      err(`error: ${error.message}\n`);
+      return 1;
+    } else throw error;
     return error.status;
   }
 }
