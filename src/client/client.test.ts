@@ -13,7 +13,8 @@ import {
   parseAuthName,
   poolFlag,
 } from '../types/index.ts';
-import { type IoCtx, initialMonMap, MonClient, Rados } from './index.ts';
+import { type IoCtx, initialMonMap, MonClient, Rados, RadosError } from './index.ts';
+import { parseCrushLocation } from './op-target.ts';
 import { everyPg, MiniCluster, PG_NUM, POOL, type SeenOp, testConfig } from './testing/mini-cluster.ts';
 import { World } from './testing/world.ts';
 
@@ -359,4 +360,76 @@ test('watches: registered, pinged, moved with the primary, told and broken', asy
   assert.throws(() => watch.check(), hasErrno('ENOTCONN'));
   await world.settle(watch.unwatch());
   rados.shutdown();
+});
+
+test('an operation ends with its own timeout or signal, under way or waiting; room is told', async () => {
+  const { world, cluster, rados, io } = await start({ objecter_inflight_ops: '2' });
+  for (const osd of cluster.osds) osd.hook = () => true;
+  const controller = new AbortController();
+  const calls = [
+    io.read('a', { timeout_ms: 50 }),
+    io.read('b', { signal: controller.signal }),
+    io.read('c', { signal: controller.signal }),
+    io.read('d', { timeout_ms: 20 }),
+  ];
+  const ended = Promise.allSettled(calls);
+  let hasRoom = false;
+  io.whenRoom().then(() => {
+    hasRoom = true;
+  });
+  await world.pass(10);
+  assert.equal(hasRoom, false);
+  controller.abort(new Error('enough'));
+  const results = await world.settle(ended);
+  const reasons = results.map((r) => (r.status === 'rejected' ? (r.reason.code ?? r.reason.message) : r.value));
+  assert.deepEqual(reasons, ['ETIMEDOUT', 'enough', 'enough', 'ETIMEDOUT']);
+  await world.pass(1);
+  assert.equal(hasRoom, true);
+  assert.equal(rados.objecter.inFlight, 0);
+  await assert.rejects(io.read('e', { signal: controller.signal }), /enough/);
+  rados.shutdown();
+});
+
+test('reads into a buffer; errors say what failed, and where', async () => {
+  const { world, rados, io } = await start();
+  await world.settle(io.writeFull('o', text('hello')));
+  const place = new Uint8Array(16);
+  const got = await world.settle(io.read('o', { into: place }));
+  assert.deepEqual(got, text('hello'));
+  assert.equal(got.buffer, place.buffer);
+  await assert.rejects(io.read('o', { into: place, length: 17 }), hasErrno('ERANGE'));
+  const error = await world.settle(io.read('nothing').catch((e: unknown) => e));
+  assert.ok(error instanceof RadosError);
+  const { code, operation, pool, object, message } = error;
+  assert.deepEqual([code, operation, pool, object], ['ENOENT', 'read', 'p', 'nothing']);
+  assert.equal(message, 'ENOENT: read p/nothing');
+  assert.equal(new RadosError(-4095 - 7, { operation: 'cmpext' }).mismatchOffset, 7);
+  rados.shutdown();
+});
+
+test('a watch that the OSD dropped is made anew', async () => {
+  const { world, cluster, rados, io } = await start();
+  let again = 0;
+  const watch = await world.settle(io.watch('o', (n) => n.ack(), { onReconnect: () => again++ }));
+  const { cookie } = watch;
+  cluster.seen
+    .at(-1)!
+    .connection.send(MWatchNotify.encode({ opcode: watchEvent.DISCONNECT, cookie, notifyId: 0n, payload: text('') }));
+  await world.run(() => again === 1);
+  assert.notEqual(watch.cookie, cookie);
+  assert.ok(watch.check() >= 0);
+  await world.settle(watch.unwatch());
+  rados.shutdown();
+});
+
+test('where a client is', () => {
+  const location = parseCrushLocation('root=default rack=r1;host=a, host=b bad =x');
+  assert.deepEqual(
+    [...location],
+    [
+      ['root', ['default']],
+      ['rack', ['r1']],
+      ['host', ['a', 'b']],
+    ],
+  );
 });
