@@ -122,7 +122,6 @@ test('every folder has its door and its page', () => {
 const longFiles = new Map([
   ['config/table.ts', 'data, a line an option'],
   ['osd/pg/peering.ts', 'one state machine'],
-  ['osd/pg/pg.ts', 'to be divided'],
 ]);
 
 test('source files fit a sitting', () => {

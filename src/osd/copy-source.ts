@@ -152,22 +152,26 @@ export class CopySources {
   handleReply(message: ReceivedMessage): void {
     const p = this.#pending.get(message.tid);
     if (p === undefined) return;
-    this.#pending.delete(message.tid);
-    if (!p.isWanted()) return;
+    if (!p.isWanted()) {
+      this.#pending.delete(message.tid);
+      return;
+    }
+    // What does not decode counts as not answered: it is asked again.
     const reply = MOSDOpReply.decode(message);
+    const parts = reply.ops[reply.ops.length - 1]?.outdata ?? [];
+    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    const piece = reply.result < 0 ? undefined : readCopyPiece(new Reader(bytes.slice()));
+    this.#pending.delete(message.tid);
     if (reply.result === -errno.EAGAIN) {
       // Asked again by the next tick.
       p.osd = -1;
       this.#pending.set(this.#host.nextTid(), p);
       return;
     }
-    if (reply.result < 0) {
+    if (piece === undefined) {
       p.done(reply.result);
       return;
     }
-    const parts = reply.ops[reply.ops.length - 1]?.outdata ?? [];
-    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-    const piece = readCopyPiece(new Reader(bytes.slice()));
     p.pieces.push(piece);
     p.bytes += bytes.length;
     p.version = reply.userVersion;

@@ -718,7 +718,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
         this.#stopped?.();
         return true;
       case messageTypeNumber.OSD_OP_REPLY:
-        this.copySources.handleReply(message);
+        if (message.connection.peerType === entityType.OSD) this.copySources.handleReply(message);
         message.release();
         return true;
       case messageTypeNumber.OSD_SCRUB2:

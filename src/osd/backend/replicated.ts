@@ -120,7 +120,7 @@ export interface BackendHost {
   readonly replicas: readonly number[];
   readonly stats: PgStat;
   readonly trimTo: Eversion;
-  minLastCompleteOndisk: Eversion;
+  readonly minLastCompleteOndisk: Eversion;
   readonly lastComplete: Eversion;
   /** Whether a replica that is being backfilled has reached the object, so that the change is for it. */
   wantsData(osd: number, obc: ObjectContext | undefined): boolean;

@@ -6,6 +6,7 @@ import {
   eversionZero,
   type Ghobject,
   type Hobject,
+  type ObjectStatSum,
   type Utime,
 } from '../../types/index.ts';
 import type { ClassAnswer } from '../classes/method.ts';
@@ -91,6 +92,19 @@ export class StatDelta {
   dirty = 0;
   whiteouts = 0;
   omap = 0;
+
+  addTo(s: ObjectStatSum): void {
+    s.numBytes += this.bytes;
+    s.numObjects += this.objects;
+    s.numObjectClones += this.clones;
+    s.numRd += this.rd;
+    s.numRdKb += this.rdKb;
+    s.numWr += this.wr;
+    s.numWrKb += this.wrKb;
+    s.numObjectsDirty += this.dirty;
+    s.numWhiteouts += this.whiteouts;
+    s.numObjectsOmap += this.omap;
+  }
 }
 
 /** Limits that options set; read once per change of the options. */

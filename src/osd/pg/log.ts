@@ -87,6 +87,16 @@ export class PgLog {
     return this.#entries[this.#start + i]!;
   }
 
+  /** Requests that changed an object, newest first, so many at most. */
+  requestsOn(key: string, max: number): LogEntry[] {
+    const found: LogEntry[] = [];
+    for (let i = this.length - 1; i >= 0 && found.length < max; i--) {
+      const e = this.at(i);
+      if (e.key === key && e.hasReqid) found.push(e);
+    }
+    return found;
+  }
+
   /** First and last entry. */
   get first(): LogEntry | undefined {
     return this.#entries[this.#start];

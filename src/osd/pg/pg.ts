@@ -7,14 +7,12 @@ import { pgBackfillOp } from '../../messages/index.ts';
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import { StoreError, Transaction } from '../../store/index.ts';
 import {
-  CEPH_NOSNAP,
   compareEversion,
   compareHobject,
   type Eversion,
-  eversionZero,
   formatPgId,
   Ghobject,
-  Hobject,
+  type Hobject,
   hobjectMin,
   type IntervalSet,
   type OSDMap,
@@ -43,6 +41,7 @@ import type { SubOp } from '../ops/sub-op.ts';
 import type { Session } from '../session.ts';
 import { Backfill, type BackfillHost } from './backfill.ts';
 import type { PgMapping } from './choose.ts';
+import { CompleteOndisk } from './complete-ondisk.ts';
 import { Damages } from './damage.ts';
 import type { PastIntervals, PgInfo, PgLease } from './info.ts';
 import type { PgLog } from './log.ts';
@@ -85,13 +84,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   readonly #watches = new Watches(this);
   readonly #damages = new Damages(this);
   replicas: readonly number[] = NO_REPLICAS;
-  trimTo: Eversion = eversionZero;
-  minLastCompleteOndisk: Eversion = eversionZero;
-  #lastCompleteOndisk: Eversion = eversionZero;
-  readonly #peerCompleteOndisk = new Map<number, Eversion>();
+  readonly #complete: CompleteOndisk;
   #waitingForActive: ClientOp[] = [];
-  /** Changes of objects that are being scrubbed. */
-  #waitingForScrub: ClientOp[] = [];
   readonly #blockedSessions = new Set<Session>();
   // The transaction of the event that is being handled, and what to do once it is durable.
   #t: Transaction | undefined;
@@ -143,7 +137,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.backfill = new Backfill(this);
     this.trimmer = new SnapTrimmer(this);
     this.scrubber = new Scrubber(this);
-    this.#lastCompleteOndisk = state.info.lastComplete;
+    this.#complete = new CompleteOndisk(state.info.lastComplete);
     this.#noteMap();
   }
 
@@ -354,14 +348,10 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.recovery.reset(this.transaction());
     this.backfill.reset();
     this.trimmer.reset();
-    this.scrubber.reset();
+    const held = this.scrubber.reset();
     this.replicas = NO_REPLICAS;
-    this.trimTo = eversionZero;
-    this.minLastCompleteOndisk = eversionZero;
-    this.#peerCompleteOndisk.clear();
-    this.#lastCompleteOndisk = this.info.lastComplete;
-    this.#waitingForActive = [...again, ...this.#waitingForScrub, ...this.#waitingForActive];
-    this.#waitingForScrub = [];
+    this.#complete.reset(this.info.lastComplete);
+    this.#waitingForActive = [...again, ...held, ...this.#waitingForActive];
     if (!this.isPrimary) {
       const drop = this.#waitingForActive;
       this.#waitingForActive = [];
@@ -549,17 +539,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
 
   addStats(d: StatDelta, version: Eversion, oid: Hobject): void {
     if (this.scrubber.active) this.scrubber.changed(oid, d);
-    const s = this.info.stats.stats;
-    s.numBytes += d.bytes;
-    s.numObjects += d.objects;
-    s.numObjectClones += d.clones;
-    s.numRd += d.rd;
-    s.numRdKb += d.rdKb;
-    s.numWr += d.wr;
-    s.numWrKb += d.wrKb;
-    s.numObjectsDirty += d.dirty;
-    s.numWhiteouts += d.whiteouts;
-    s.numObjectsOmap += d.omap;
+    d.addTo(this.info.stats.stats);
     this.info.stats.version = version;
     this.services.statsChanged(this.spgid);
   }
@@ -609,12 +589,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   }
 
   requestsOn(key: string, max: number): PastRequest[] {
-    const found: PastRequest[] = [];
-    for (let i = this.log.length - 1; i >= 0 && found.length < max; i--) {
-      const e = this.log.at(i);
-      if (e.key === key && e.hasReqid) found.push(e);
-    }
-    return found;
+    return this.log.requestsOn(key, max);
   }
 
   listObjects(op: ClientOp): void {
@@ -684,7 +659,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
         entries.map((e, i) => [e.version, framed[i]!] as const),
         info,
       );
-    this.#trim(t, this.trimTo);
+    this.#trim(t, this.#complete.trimTo);
     if (this.meta.dirtyInfo) this.writeMeta(t);
   }
 
@@ -711,7 +686,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     }
     info.stats.logSize = this.log.length;
     info.stats.ondiskLogSize = info.stats.logSize;
-    this.minLastCompleteOndisk = minLastCompleteOndisk;
+    this.#complete.least = minLastCompleteOndisk;
     this.meta.writeEntries(
       t,
       entries.map((e, i) => [e.version, framed[i]!] as const),
@@ -722,38 +697,24 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.services.counters.subop++;
   }
 
+  get trimTo(): Eversion {
+    return this.#complete.trimTo;
+  }
+
+  get minLastCompleteOndisk(): Eversion {
+    return this.#complete.least;
+  }
+
   localCompleteOndisk(version: Eversion): void {
-    this.#lastCompleteOndisk = version;
-    this.#updateMinComplete();
+    this.#complete.local(version, this.isPrimary ? this.replicas : undefined);
   }
 
   peerCompleteOndisk(osd: number, version: Eversion): void {
-    this.#peerCompleteOndisk.set(osd, version);
-    this.#updateMinComplete();
-  }
-
-  #updateMinComplete(): void {
-    if (!this.isPrimary) return;
-    let least = this.#lastCompleteOndisk;
-    for (const osd of this.replicas) {
-      const v = this.#peerCompleteOndisk.get(osd);
-      if (v === undefined) return;
-      if (compareEversion(v, least) < 0) least = v;
-    }
-    this.minLastCompleteOndisk = least;
+    this.#complete.peer(osd, version, this.isPrimary ? this.replicas : undefined);
   }
 
   updateTrimTo(): void {
-    const target = this.services.targetLogEntries;
-    const size = this.log.length;
-    if (size <= target) return;
-    const limit = this.minLastCompleteOndisk;
-    if (limit.version === 0 || compareEversion(limit, this.trimTo) <= 0) return;
-    const { logTrimMin, logTrimMax } = this.services.pgOptions;
-    const n = Math.min(size - target, logTrimMax);
-    if (n < logTrimMin) return;
-    const to = this.log.at(n - 1).version;
-    this.trimTo = compareEversion(to, limit) > 0 ? limit : to;
+    this.#complete.advance(this.log, this.services.targetLogEntries, this.services.pgOptions);
   }
 
   done(change: InProgress): void {
@@ -890,18 +851,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   }
 
   waitsForScrub(op: ClientOp): boolean {
-    if (!this.scrubber.active) return false;
-    const oid = new Hobject(op.name, op.locatorKey, CEPH_NOSNAP, op.hash, this.pool, op.nspace);
-    if (!this.scrubber.covers(oid)) return false;
-    op.state = 'waiting for scrub';
-    this.#waitingForScrub.push(op);
-    return true;
-  }
-
-  scrubbedRange(): void {
-    const waiting = this.#waitingForScrub;
-    this.#waitingForScrub = [];
-    for (const op of waiting) this.path.doOp(op);
+    return this.scrubber.active && this.scrubber.holds(op);
   }
 
   recordDigests(digests: NewDigests): void {

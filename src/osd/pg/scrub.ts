@@ -14,10 +14,11 @@ import { MOSDRepScrub, MOSDRepScrubMap, MOSDScrubReserve, scrubReserveType } fro
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import type { ObjectStore } from '../../store/index.ts';
 import {
+  CEPH_NOSNAP,
   compareHobject,
   type Eversion,
   Ghobject,
-  type Hobject,
+  Hobject,
   hobjectMin,
   type InconsistentObject,
   type InconsistentSnapset,
@@ -28,6 +29,7 @@ import {
   scrubMap,
   type Utime,
 } from '../../types/index.ts';
+import type { ClientOp } from '../ops/client-op.ts';
 import type { StatDelta } from '../ops/context.ts';
 import type { Peering } from './peering.ts';
 import { type BuildLimits, ScrubMapBuilder } from './scrub-build.ts';
@@ -62,8 +64,8 @@ export interface ScrubHost {
   /** A turn among the scrubs of this OSD, of its own PGs and others'. */
   takeScrubTurn(): boolean;
   releaseScrubTurn(): void;
-  /** A range is done: what waited for it goes on. */
-  scrubbedRange(): void;
+  readonly pool: number;
+  readonly path: { doOp(op: ClientOp): void };
   /** Changes the digests in an object's info. */
   recordDigests(digests: NewDigests): void;
   /** These copies are to be replaced: they count as missing from now on. */
@@ -127,6 +129,8 @@ export class Scrubber {
   /** Does this OSD hold a turn for the primary of this PG? */
   #heldForPrimary = false;
   findings: ScrubFindings | undefined;
+  /** Changes of objects in the range, which wait. */
+  #held: ClientOp[] = [];
   /** Another deep scrub is to come, to see what a repair has left. */
   #checkRepair = false;
 
@@ -160,6 +164,21 @@ export class Scrubber {
     return range !== undefined && compareHobject(oid, range.start) >= 0 && compareHobject(oid, range.end) < 0;
   }
 
+  /** Takes a change of what is being scrubbed, until that is done. */
+  holds(op: ClientOp): boolean {
+    const oid = new Hobject(op.name, op.locatorKey, CEPH_NOSNAP, op.hash, this.#host.pool, op.nspace);
+    if (!this.covers(oid)) return false;
+    op.state = 'waiting for scrub';
+    this.#held.push(op);
+    return true;
+  }
+
+  #letGo(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const op of held) this.#host.path.doOp(op);
+  }
+
   /** An object that was counted already has changed. */
   changed(oid: Hobject, d: StatDelta): void {
     const run = this.#run;
@@ -173,8 +192,10 @@ export class Scrubber {
     s.bytes += d.bytes;
   }
 
-  /** A new interval. */
-  reset(): void {
+  /** A new interval. Gives back the changes that waited. */
+  reset(): ClientOp[] {
+    const held = this.#held;
+    this.#held = [];
     if (this.#state !== 'idle') this.#end();
     this.#generation++;
     this.#planned = undefined;
@@ -184,6 +205,7 @@ export class Scrubber {
       this.#heldForPrimary = false;
       this.#host.releaseScrubTurn();
     }
+    return held;
   }
 
   // --- the primary ------------------------------------------------------------------------------------------------------------
@@ -316,7 +338,7 @@ export class Scrubber {
     this.#compare(run);
     run.range = undefined;
     run.next = range.end;
-    this.#host.scrubbedRange();
+    this.#letGo();
     if (this.#run !== run) return;
     if (range.end.isMax) {
       this.#finish(run);
