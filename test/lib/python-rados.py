@@ -1,6 +1,7 @@
 # What python3-rados' users do, against the cluster of CEPH_CONF. Exits non-zero at the first surprise.
 import json
 import os
+import struct
 import threading
 
 import rados
@@ -110,6 +111,37 @@ with rados.WriteOpCtx() as op:
     io.operate_write_op(op, 'a')
 assert io.read('a') == b'HE\0l'
 assert io.cmpext('a', b'HE', 0) == 0
+
+# Object classes, their input and output in Ceph's encoding.
+def text(s):
+    return struct.pack('<I', len(s)) + s.encode()
+
+
+def struct1(body):
+    return struct.pack('<BBI', 1, 1, len(body)) + body
+
+
+assert io.execute('greeted', 'hello', 'record_hello', b'Ann')[0] == 0
+assert io.execute('greeted', 'hello', 'replay', b'')[1] == b'Hello, Ann!'
+for step in ('10', '2.5', '-1e3'):
+    io.execute('sums', 'numops', 'add', text('total') + text(step))
+with rados.ReadOpCtx() as op:
+    values, _ = io.get_omap_vals_by_keys(op, ('total',))
+    io.operate_read_op(op, 'sums')
+    assert list(values) == [('total', b'-987.5')], list(values)
+version = struct1(struct.pack('<Q', 5) + text('tag'))
+io.execute('versioned', 'version', 'set', struct1(version))
+io.execute('versioned', 'version', 'inc', struct1(version + struct.pack('<I', 0)))
+assert io.execute('versioned', 'version', 'read', b'')[1] == struct1(struct1(struct.pack('<Q', 6) + text('tag')))
+io.execute('versioned', 'refcount', 'get', struct1(text('one') + b'\0'))
+io.execute('versioned', 'refcount', 'put', struct1(text('one') + b'\0'))
+try:
+    io.stat('versioned')
+    raise AssertionError('it went with its last reference')
+except rados.ObjectNotFound:
+    pass
+for name in ('greeted', 'sums'):
+    io.remove_object(name)
 io.remove_object('a')
 io.close()
 cluster.delete_pool('py')
