@@ -1,6 +1,13 @@
 import { HASH_RJENKINS1 } from './hash.ts';
 import { lnTable } from './ln.ts';
 
+const LN_BOUND_BITS = 5;
+
+/** Greatest value in every 32 of the table. */
+const lnBounds = Float64Array.from({ length: lnTable.length >> LN_BOUND_BITS }, (_, i) =>
+  Math.max(...lnTable.subarray(i << LN_BOUND_BITS, (i + 1) << LN_BOUND_BITS)),
+);
+
 /**
  * Index of the item that draws the longest straw: the greatest trunc(ln(hash16) / weight), the first of equals.
  *
@@ -21,130 +28,101 @@ export function straw2Choose(
   size: number,
 ): number {
   if (hash !== HASH_RJENKINS1) return draw(weights, size);
+  if (hashes.length < size) hashes = new Uint16Array(size);
+  hashItems(x, r, ids, size, hashes);
+  return longest(hashes, weights, size);
+}
+
+/** Low 16 bits of the hashes of a bucket's items; grows with the largest bucket. */
+let hashes = new Uint16Array(1024);
+
+/**
+ * crushHash3(x, id, r) in line, an item at a time: two interleaved need more registers than there are. Apart from the choice for the same reason, and so that
+ * a branch mispredicted there does not hold up the next hashes.
+ */
+function hashItems(x: number, r: number, ids: Int32Array, size: number, out: Uint16Array): void {
+  for (let i = 0; i < size; i++) {
+    let a = x;
+    let b = ids[i]!;
+    let c = r;
+    let h = 1315423911 ^ a ^ b ^ c;
+    let p = 231232;
+    let q = 1232;
+
+    a = (a - b - h) ^ (h >>> 13);
+    b = (b - h - a) ^ (a << 8);
+    h = (h - a - b) ^ (b >>> 13);
+    a = (a - b - h) ^ (h >>> 12);
+    b = (b - h - a) ^ (a << 16);
+    h = (h - a - b) ^ (b >>> 5);
+    a = (a - b - h) ^ (h >>> 3);
+    b = (b - h - a) ^ (a << 10);
+    h = (h - a - b) ^ (b >>> 15);
+
+    c = (c - p - h) ^ (h >>> 13);
+    p = (p - h - c) ^ (c << 8);
+    h = (h - c - p) ^ (p >>> 13);
+    c = (c - p - h) ^ (h >>> 12);
+    p = (p - h - c) ^ (c << 16);
+    h = (h - c - p) ^ (p >>> 5);
+    c = (c - p - h) ^ (h >>> 3);
+    p = (p - h - c) ^ (c << 10);
+    h = (h - c - p) ^ (p >>> 15);
+
+    q = (q - a - h) ^ (h >>> 13);
+    a = (a - h - q) ^ (q << 8);
+    h = (h - q - a) ^ (a >>> 13);
+    q = (q - a - h) ^ (h >>> 12);
+    a = (a - h - q) ^ (q << 16);
+    h = (h - q - a) ^ (a >>> 5);
+    q = (q - a - h) ^ (h >>> 3);
+    a = (a - h - q) ^ (q << 10);
+    h = (h - q - a) ^ (a >>> 15);
+
+    b = (b - p - h) ^ (h >>> 13);
+    p = (p - h - b) ^ (b << 8);
+    h = (h - b - p) ^ (p >>> 13);
+    b = (b - p - h) ^ (h >>> 12);
+    p = (p - h - b) ^ (b << 16);
+    h = (h - b - p) ^ (p >>> 5);
+    b = (b - p - h) ^ (h >>> 3);
+    p = (p - h - b) ^ (b << 10);
+    h = (h - b - p) ^ (p >>> 15);
+
+    q = (q - c - h) ^ (h >>> 13);
+    c = (c - h - q) ^ (q << 8);
+    h = (h - q - c) ^ (c >>> 13);
+    q = (q - c - h) ^ (h >>> 12);
+    c = (c - h - q) ^ (q << 16);
+    h = (h - q - c) ^ (c >>> 5);
+    q = (q - c - h) ^ (h >>> 3);
+    c = (c - h - q) ^ (q << 10);
+    h = (h - q - c) ^ (c >>> 15);
+    out[i] = h;
+  }
+}
+
+function longest(hashes: Uint16Array, weights: Float64Array, size: number): number {
   let high = 0;
   let best = Number.NEGATIVE_INFINITY;
-  // crushHash3(x, id, r) of two items at a time, in line: a hash is one long chain of dependent operations, and the processor has room for two.
-  for (let i = 0; i < size; i += 2) {
-    let a0 = x;
-    let b0 = ids[i]!;
-    let c0 = r;
-    let h0 = 1315423911 ^ a0 ^ b0 ^ c0;
-    let p0 = 231232;
-    let q0 = 1232;
-    let a1 = x;
-    let b1 = i + 1 < size ? ids[i + 1]! : 0;
-    let c1 = r;
-    let h1 = 1315423911 ^ a1 ^ b1 ^ c1;
-    let p1 = 231232;
-    let q1 = 1232;
-
-    a0 = (a0 - b0 - h0) ^ (h0 >>> 13);
-    a1 = (a1 - b1 - h1) ^ (h1 >>> 13);
-    b0 = (b0 - h0 - a0) ^ (a0 << 8);
-    b1 = (b1 - h1 - a1) ^ (a1 << 8);
-    h0 = (h0 - a0 - b0) ^ (b0 >>> 13);
-    h1 = (h1 - a1 - b1) ^ (b1 >>> 13);
-    a0 = (a0 - b0 - h0) ^ (h0 >>> 12);
-    a1 = (a1 - b1 - h1) ^ (h1 >>> 12);
-    b0 = (b0 - h0 - a0) ^ (a0 << 16);
-    b1 = (b1 - h1 - a1) ^ (a1 << 16);
-    h0 = (h0 - a0 - b0) ^ (b0 >>> 5);
-    h1 = (h1 - a1 - b1) ^ (b1 >>> 5);
-    a0 = (a0 - b0 - h0) ^ (h0 >>> 3);
-    a1 = (a1 - b1 - h1) ^ (h1 >>> 3);
-    b0 = (b0 - h0 - a0) ^ (a0 << 10);
-    b1 = (b1 - h1 - a1) ^ (a1 << 10);
-    h0 = (h0 - a0 - b0) ^ (b0 >>> 15);
-    h1 = (h1 - a1 - b1) ^ (b1 >>> 15);
-
-    c0 = (c0 - p0 - h0) ^ (h0 >>> 13);
-    c1 = (c1 - p1 - h1) ^ (h1 >>> 13);
-    p0 = (p0 - h0 - c0) ^ (c0 << 8);
-    p1 = (p1 - h1 - c1) ^ (c1 << 8);
-    h0 = (h0 - c0 - p0) ^ (p0 >>> 13);
-    h1 = (h1 - c1 - p1) ^ (p1 >>> 13);
-    c0 = (c0 - p0 - h0) ^ (h0 >>> 12);
-    c1 = (c1 - p1 - h1) ^ (h1 >>> 12);
-    p0 = (p0 - h0 - c0) ^ (c0 << 16);
-    p1 = (p1 - h1 - c1) ^ (c1 << 16);
-    h0 = (h0 - c0 - p0) ^ (p0 >>> 5);
-    h1 = (h1 - c1 - p1) ^ (p1 >>> 5);
-    c0 = (c0 - p0 - h0) ^ (h0 >>> 3);
-    c1 = (c1 - p1 - h1) ^ (h1 >>> 3);
-    p0 = (p0 - h0 - c0) ^ (c0 << 10);
-    p1 = (p1 - h1 - c1) ^ (c1 << 10);
-    h0 = (h0 - c0 - p0) ^ (p0 >>> 15);
-    h1 = (h1 - c1 - p1) ^ (p1 >>> 15);
-
-    q0 = (q0 - a0 - h0) ^ (h0 >>> 13);
-    q1 = (q1 - a1 - h1) ^ (h1 >>> 13);
-    a0 = (a0 - h0 - q0) ^ (q0 << 8);
-    a1 = (a1 - h1 - q1) ^ (q1 << 8);
-    h0 = (h0 - q0 - a0) ^ (a0 >>> 13);
-    h1 = (h1 - q1 - a1) ^ (a1 >>> 13);
-    q0 = (q0 - a0 - h0) ^ (h0 >>> 12);
-    q1 = (q1 - a1 - h1) ^ (h1 >>> 12);
-    a0 = (a0 - h0 - q0) ^ (q0 << 16);
-    a1 = (a1 - h1 - q1) ^ (q1 << 16);
-    h0 = (h0 - q0 - a0) ^ (a0 >>> 5);
-    h1 = (h1 - q1 - a1) ^ (a1 >>> 5);
-    q0 = (q0 - a0 - h0) ^ (h0 >>> 3);
-    q1 = (q1 - a1 - h1) ^ (h1 >>> 3);
-    a0 = (a0 - h0 - q0) ^ (q0 << 10);
-    a1 = (a1 - h1 - q1) ^ (q1 << 10);
-    h0 = (h0 - q0 - a0) ^ (a0 >>> 15);
-    h1 = (h1 - q1 - a1) ^ (a1 >>> 15);
-
-    b0 = (b0 - p0 - h0) ^ (h0 >>> 13);
-    b1 = (b1 - p1 - h1) ^ (h1 >>> 13);
-    p0 = (p0 - h0 - b0) ^ (b0 << 8);
-    p1 = (p1 - h1 - b1) ^ (b1 << 8);
-    h0 = (h0 - b0 - p0) ^ (p0 >>> 13);
-    h1 = (h1 - b1 - p1) ^ (p1 >>> 13);
-    b0 = (b0 - p0 - h0) ^ (h0 >>> 12);
-    b1 = (b1 - p1 - h1) ^ (h1 >>> 12);
-    p0 = (p0 - h0 - b0) ^ (b0 << 16);
-    p1 = (p1 - h1 - b1) ^ (b1 << 16);
-    h0 = (h0 - b0 - p0) ^ (p0 >>> 5);
-    h1 = (h1 - b1 - p1) ^ (p1 >>> 5);
-    b0 = (b0 - p0 - h0) ^ (h0 >>> 3);
-    b1 = (b1 - p1 - h1) ^ (h1 >>> 3);
-    p0 = (p0 - h0 - b0) ^ (b0 << 10);
-    p1 = (p1 - h1 - b1) ^ (b1 << 10);
-    h0 = (h0 - b0 - p0) ^ (p0 >>> 15);
-    h1 = (h1 - b1 - p1) ^ (p1 >>> 15);
-
-    q0 = (q0 - c0 - h0) ^ (h0 >>> 13);
-    q1 = (q1 - c1 - h1) ^ (h1 >>> 13);
-    c0 = (c0 - h0 - q0) ^ (q0 << 8);
-    c1 = (c1 - h1 - q1) ^ (q1 << 8);
-    h0 = (h0 - q0 - c0) ^ (c0 >>> 13);
-    h1 = (h1 - q1 - c1) ^ (c1 >>> 13);
-    q0 = (q0 - c0 - h0) ^ (h0 >>> 12);
-    q1 = (q1 - c1 - h1) ^ (h1 >>> 12);
-    c0 = (c0 - h0 - q0) ^ (q0 << 16);
-    c1 = (c1 - h1 - q1) ^ (q1 << 16);
-    h0 = (h0 - q0 - c0) ^ (c0 >>> 5);
-    h1 = (h1 - q1 - c1) ^ (c1 >>> 5);
-    q0 = (q0 - c0 - h0) ^ (h0 >>> 3);
-    q1 = (q1 - c1 - h1) ^ (h1 >>> 3);
-    c0 = (c0 - h0 - q0) ^ (q0 << 10);
-    c1 = (c1 - h1 - q1) ^ (q1 << 10);
-    h0 = (h0 - q0 - c0) ^ (c0 >>> 15);
-    h1 = (h1 - q1 - c1) ^ (c1 >>> 15);
-
-    const w0 = weights[i]!;
-    const ln0 = lnTable[h0 & 0xffff]!;
-    if (w0 > 0 ? ln0 > best * w0 : w0 < 0 && Math.trunc(ln0 / w0) > best) {
-      high = i;
-      best = Math.trunc(ln0 / w0);
-    }
-    if (i + 1 === size) break;
-    const w1 = weights[i + 1]!;
-    const ln1 = lnTable[h1 & 0xffff]!;
-    if (w1 > 0 ? ln1 > best * w1 : w1 < 0 && Math.trunc(ln1 / w1) > best) {
-      high = i + 1;
-      best = Math.trunc(ln1 / w1);
+  for (let i = 0; i < size; i++) {
+    const w = weights[i]!;
+    const u = hashes[i]!;
+    if (w > 0) {
+      const product = best * w;
+      // Most items lose already by the bound, whose table stays in the fastest cache: the whole one takes half a megabyte.
+      if (lnBounds[u >>> LN_BOUND_BITS]! <= product) continue;
+      const ln = lnTable[u]!;
+      if (ln > product) {
+        high = i;
+        best = Math.trunc(ln / w);
+      }
+    } else if (w < 0) {
+      const straw = Math.trunc(lnTable[u]! / w);
+      if (straw > best) {
+        high = i;
+        best = straw;
+      }
     }
   }
   return high;
