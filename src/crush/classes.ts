@@ -10,10 +10,14 @@ import { findNonshadowRoots, findShadowRoots } from './query.ts';
  * the class. Rules take the shadow. Shadows are made anew after every change; a bucket's shadow keeps its id.
  */
 
+/** Ids that a map from outside gives its shadows may be any: the table is not made larger than this for one. */
+const BUCKETS_MAX = 1 << 20;
+
 /** Adds a bucket to the map's table at `id`, or at the first free one; the table doubles when it is full. Gives the id. */
 export function placeBucket(map: CrushMap, bucket: Bucket, id?: number): number {
   let index = id === undefined ? map.buckets.indexOf(undefined) : -1 - id;
   if (index < 0) index = map.buckets.length;
+  if (index >= BUCKETS_MAX) throw new ErrnoError('EINVAL', `bucket id ${-1 - index} is out of range`);
   let length = map.buckets.length;
   while (index >= length) length = length === 0 ? 8 : length * 2;
   while (map.buckets.length < length) map.buckets.push(undefined);

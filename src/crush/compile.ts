@@ -175,6 +175,7 @@ class Compiler {
       const classId = getOrCreateClass(map, wanted.className);
       if (shadows.has(classId))
         throw new CrushCompileError(`duplicate device class ${wanted.className} for bucket ${name}`);
+      if (-1 - wanted.id >= BUCKETS_MAX) throw new CrushCompileError(`bucket id ${wanted.id} is out of range`);
       shadows.set(classId, wanted.id);
       this.#log(`bucket ${name} id ${wanted.id} class '${wanted.className}'`);
     }

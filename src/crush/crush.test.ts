@@ -290,3 +290,14 @@ test('damaged maps give a DecodeError or a map, and a map maps or says why not',
     }
   }
 });
+
+test('a shadow with an id far out is refused, not given a table of that length', () => {
+  const text = [
+    'device 0 osd.0 class hdd',
+    'type 0 osd',
+    'type 1 root',
+    'root default {\n\tid -1\n\tid -169220804 class hdd\n\talg straw2\n\thash 0\n\titem osd.0 weight 1.000\n}',
+    'rule r {\n\tid 0\n\ttype replicated\n\tmin_size 1\n\tmax_size 10\n\tstep take default class hdd\n\tstep choose firstn 0 type osd\n\tstep emit\n}\n',
+  ].join('\n');
+  assert.throws(() => compileCrushMap(text), /bucket id -169220804 is out of range/);
+});
