@@ -1,10 +1,10 @@
 // The RADOS library against this project's cluster and against the real Ceph: one suite, results equal, errors included.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { root, TestCluster } from './lib/cluster.mjs';
+import { root, run, TestCluster } from './lib/cluster.mjs';
 import { erasureSuite, radosApiSuite } from './lib/rados-api.mjs';
 import { connectWays } from './lib/rados-connect.mjs';
 import { acrossPrograms } from './lib/rados-cross.mjs';
@@ -73,6 +73,25 @@ test('the RADOS library on both clusters', { concurrency: true }, async (t) => {
     t.test('the whole API, crc mode: results equal, errors included', () => both('crc')),
     t.test('the whole API, secure mode: results equal, errors included', () => both('secure')),
     t.test('an erasure-coded pool of the real Ceph', () => withRados(real, (rados) => erasureSuite(api, rados))),
+    t.test('the reference in docs/rados is current', async () => {
+      const { code, stderr } = await run(process.execPath, [join(root, 'scripts', 'docs-rados.mjs'), '--check']);
+      assert.equal(code, 0, stderr);
+    }),
+    t.test('the library needs no native module', async () => {
+      const alone = mkdtempSync(join(folder, 'alone-'));
+      cpSync(join(root, 'dist', 'lib'), alone, { recursive: true });
+      writeFileSync(join(alone, 'package.json'), '{"type":"module"}');
+      const program = `const { Rados } = await import(${JSON.stringify(join(alone, 'rados.js'))});
+        const rados = await Rados.connect({ timeout_ms: 20000 });
+        process.stdout.write(rados.fsid);
+        rados.shutdown();`;
+      const { code, stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', program], {
+        env: real.env,
+        cwd: alone,
+      });
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^[0-9a-f-]{36}$/);
+    }),
     t.test('ways to connect', async () => {
       for (const cluster of [ours, real]) await connectWays(api, cluster, mkdtempSync(join(folder, 'connect-')));
     }),

@@ -38,6 +38,9 @@ import { OsdCommands } from './osd-commands.ts';
 import { BACKOFFS_MAX, OsdSession } from './osd-session.ts';
 import { Watches } from './watches.ts';
 
+/** Requests that wait for room at most; one more is refused with EAGAIN. See {@link Objecter.whenRoom}. */
+const WAITING_MAX = 1 << 20;
+
 export interface ObjecterOptions {
   readonly messenger: Messenger;
   readonly monClient: MonClientApi;
@@ -148,6 +151,11 @@ export class Objecter implements Dispatcher {
     const timeout_ms = op.timeout_ms || this.#o.config.num('rados_osd_op_timeout') * 1000;
     if (timeout_ms > 0) op.timer = this.#o.clock.setTimer(timeout_ms, () => this.cancelOp(op, errno.ETIMEDOUT));
     if (!op.isFree && (this.#waiting.length > 0 || !this.#hasRoom(op))) {
+      if (this.#waiting.length >= WAITING_MAX) {
+        if (op.timer !== undefined) this.#o.clock.clearTimer(op.timer);
+        op.done(-errno.EAGAIN, undefined);
+        return;
+      }
       op.isWaiting = true;
       this.#waiting.push(op);
       return;
