@@ -50,5 +50,10 @@ function script(name, ...args) {
   assert.equal(result.status, 0, `${name} ${args.join(' ')}\n${result.stdout}${result.stderr}`);
 }
 
+test('every algorithm with every profile: digests of what the real crushtool gave, a part of them', () =>
+  script('cells.mjs', 'verify', 25));
+test(`fresh maps of every algorithm and profile (first ${fresh})`, { skip }, () =>
+  script('cells.mjs', 'compare', fresh, 25),
+);
 test(`fresh maps: bytes, text and mappings (seed ${fresh})`, { skip }, () => script('compare.mjs', fresh, 20, 1000));
 test(`fresh commands of crushtool (seed ${fresh})`, { skip }, () => script('compare-tool.mjs', fresh, 15, 6));
