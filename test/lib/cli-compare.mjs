@@ -161,7 +161,7 @@ export async function compare(steps, { conf, files, pools, run: sockets }) {
     };
     const [theirs, mine] = await Promise.all([side(0), side(1)]);
     // Ceph's programs sometimes crash on their way out where the machine is busy: then there is nothing to compare with.
-    if (theirs.status === 'SIGSEGV' || theirs.status === 'SIGABRT') continue;
+    if (/^SIG(SEGV|ABRT)$/.test(theirs.status) || theirs.err.includes('*** Caught signal')) continue;
     for (const what of ['status', 'out', 'err']) {
       if (theirs[what] === mine[what]) continue;
       const shown =
