@@ -130,28 +130,32 @@ test('an interrupted first `up` is begun afresh; data that no such explains is n
   assert.equal((await sepiola(['down', '--dir', dir])).code, 0);
 });
 
-test('in the foreground: a status, and Ctrl-C stops it all', async () => {
-  const dir = join(scratch, 'front');
-  const port = await freePort();
-  const child = spawn(
-    join(root, 'sepiola'),
-    ['up', '--dir', dir, '--port', String(port), '--osds', '2', '--store', 'memory'],
-    { env: { ...process.env, SEPIOLA_NO_BUILD: '1' } },
-  );
-  let out = '';
-  child.stdout.on('data', (d) => {
-    out += d;
+for (const [how, stop] of [
+  ['Ctrl-C', (child) => child.kill('SIGINT')],
+  ['sepiola down elsewhere', (_child, dir) => sepiola(['down', '--dir', dir])],
+])
+  test(`in the foreground: a status, and ${how} ends it all`, async () => {
+    const dir = join(scratch, `front-${how.length}`);
+    const port = await freePort();
+    const child = spawn(
+      join(root, 'sepiola'),
+      ['up', '--dir', dir, '--port', String(port), '--osds', '2', '--store', 'memory'],
+      { env: { ...process.env, SEPIOLA_NO_BUILD: '1' } },
+    );
+    let out = '';
+    child.stdout.on('data', (d) => {
+      out += d;
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    for (let i = 0; i < 300 && !/osd: 2 osds: 2 up/.test(out); i++) await sleep(100);
+    assert.match(out, /osd: 2 osds: 2 up/);
+    await stop(child, dir);
+    assert.equal(await ended, 0);
+    assert.deepEqual(
+      readdirSync(join(dir, 'run')).filter((f) => f.endsWith('.pid')),
+      [],
+    );
   });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  for (let i = 0; i < 300 && !/osd: 2 osds: 2 up/.test(out); i++) await sleep(100);
-  assert.match(out, /osd: 2 osds: 2 up/);
-  child.kill('SIGINT');
-  assert.equal(await ended, 0);
-  assert.deepEqual(
-    readdirSync(join(dir, 'run')).filter((f) => f.endsWith('.pid')),
-    [],
-  );
-});
 
 test('hosts: OSDs spread over host buckets, the rule separates them', async () => {
   const c = await TestCluster.start([

@@ -93,7 +93,14 @@ export class ClusterDir {
     const found: { name: string; pid: number }[] = [];
     for (const entry of readdirSync(run)) {
       if (!entry.endsWith('.pid')) continue;
-      const pid = Number(readFileSync(join(run, entry), 'utf8'));
+      let pid: number;
+      try {
+        pid = Number(readFileSync(join(run, entry), 'utf8'));
+      } catch (error) {
+        // A daemon that ended since the listing took its file along.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+        throw error;
+      }
       if (pid > 0 && isSepiola(pid)) found.push({ name: entry.slice(0, -4), pid });
     }
     return found;

@@ -208,17 +208,26 @@ async function waitReady(
   );
 }
 
+/** To a process that may have ended meanwhile. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** Stops daemons in Ceph's order: OSDs first, so that their last words reach a monitor. */
 async function stopAll(dir: ClusterDir): Promise<number> {
   let stopped = 0;
   for (const kind of ['osd', 'mgr', 'mon']) {
     const group = dir.running().filter(({ name }) => name.startsWith(`${kind}.`));
-    for (const { pid } of group) process.kill(pid, 'SIGTERM');
+    for (const { pid } of group) signal(pid, 'SIGTERM');
     const deadline = Date.now() + STOP_TIMEOUT_MS;
     while (Date.now() < deadline && dir.running().some(({ name }) => name.startsWith(`${kind}.`))) await sleep(25);
     for (const { name, pid } of dir.running().filter(({ name }) => name.startsWith(`${kind}.`))) {
       process.stderr.write(`${name} (pid ${pid}) did not stop in ${STOP_TIMEOUT_MS / 1000} s and is killed\n`);
-      process.kill(pid, 'SIGKILL');
+      signal(pid, 'SIGKILL');
     }
     stopped += group.length;
   }
@@ -345,7 +354,7 @@ export async function up(argv: string[]): Promise<number> {
   }
 }
 
-/** Shows the status until a signal comes, then stops the cluster. A daemon that ends meanwhile is named. */
+/** Shows the status until a signal comes, then stops the cluster. A daemon that ends meanwhile is named; once all have (`sepiola down` elsewhere), it is over. */
 async function watch(
   dir: ClusterDir,
   children: ReadonlyMap<string, ChildProcess>,
@@ -364,6 +373,10 @@ async function watch(
         );
       }
     }
+    if (ended.size === children.size) {
+      process.stderr.write('every daemon has ended\n');
+      break;
+    }
     try {
       client ??= await AdminClient.connect(dir.conf, 5000);
       const { out } = await client.command({ prefix: 'status' });
@@ -378,6 +391,7 @@ async function watch(
     for (let waited = 0; waited < 1000 && !interrupted(); waited += 50) await sleep(50);
   }
   client?.close();
+  if (ended.size === children.size) return;
   process.stderr.write('\nstopping ...\n');
   await stopAll(dir);
 }
