@@ -112,7 +112,7 @@ export class AdminCommands {
     const all: Record<string, Record<string, number>> = {
       cluster: {
         num_mon: mon.monmap.map.size,
-        num_mon_quorum: 1,
+        num_mon_quorum: mon.quorum.ranks.length,
         num_osd: osds,
         num_osd_up: up,
         num_osd_in: inside,

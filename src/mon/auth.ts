@@ -39,6 +39,18 @@ type Change =
 /** Keys with which daemons and tools make further keys, as ceph-mon --mkfs makes them. */
 const bootstrapKinds = ['mds', 'mgr', 'osd', 'rbd', 'rbd-mirror', 'rgw'] as const;
 
+/** How the monitors share global ids: each gives those that are its rank modulo their number. */
+export interface IdShare {
+  readonly rank: number;
+  readonly size: number;
+}
+
+export interface AuthOwner {
+  share(): IdShare;
+  /** A peon asks its leader to raise the limit. */
+  askLeader(max: number): void;
+}
+
 /** Keys, caps and ids: everything that makes somebody who he says he is. */
 export class AuthMonitor extends Service {
   readonly keyServer: KeyServer;
@@ -50,8 +62,12 @@ export class AuthMonitor extends Service {
   /** What a new cluster starts with. */
   initialKeyring = new KeyRing();
 
-  constructor(context: ServiceContext, config: Config, entropy: Entropy, own: KeyRing) {
+  readonly #owner: AuthOwner;
+  #shareSize = 0;
+
+  constructor(context: ServiceContext, config: Config, entropy: Entropy, own: KeyRing, owner: AuthOwner) {
     super('auth', context);
+    this.#owner = owner;
     this.#config = config;
     const lifetimes: TicketLifetimes = {
       auth_s: () => config.num('auth_mon_ticket_ttl'),
@@ -140,20 +156,39 @@ export class AuthMonitor extends Service {
   allocateGlobalId(ready: (id: bigint) => void): void {
     this.#waitingForIds.push(ready);
     this.#serveIds();
+    if (!this.#isShort()) return;
+    if (this.context.log.isWriteable) this.moreIds(this.#maxGlobalId);
+    else this.#owner.askLeader(this.#maxGlobalId);
+  }
+
+  /** Whether the limit is to be raised soon. */
+  #isShort(): boolean {
     const ahead = this.#config.num('mon_globalid_prealloc');
-    if (this.#maxGlobalId - this.#lastGlobalId > ahead / 2 && this.#waitingForIds.length === 0) return;
+    return this.#maxGlobalId - this.#lastGlobalId <= ahead / 2 || this.#waitingForIds.length > 0;
+  }
+
+  /** The leader raises the limit, where it still is `max`. */
+  moreIds(max: number): void {
     this.whenWriteable(() => {
-      if (this.#pending.some((c) => c.kind === GLOBAL_ID)) return;
-      if (this.#maxGlobalId - this.#lastGlobalId > ahead / 2 && this.#waitingForIds.length === 0) return;
-      this.#pending.push({ kind: GLOBAL_ID, max: this.#lastGlobalId + ahead });
+      if (this.#maxGlobalId > max || this.#pending.some((c) => c.kind === GLOBAL_ID)) return;
+      this.#pending.push({ kind: GLOBAL_ID, max: this.#maxGlobalId + this.#config.num('mon_globalid_prealloc') });
       this.submit();
     });
   }
 
   #serveIds(): void {
-    while (this.#waitingForIds.length > 0 && this.#lastGlobalId < this.#maxGlobalId) {
-      this.#lastGlobalId++;
-      this.#waitingForIds.shift()!(BigInt(this.#lastGlobalId));
+    const { rank, size } = this.#owner.share();
+    // Another number of monitors divides the ids anew: what is left of the old ones is given up.
+    if (this.#shareSize !== size) {
+      if (this.#shareSize !== 0) this.#lastGlobalId = this.#maxGlobalId;
+      this.#shareSize = size;
+    }
+    while (this.#waitingForIds.length > 0) {
+      const next = this.#lastGlobalId + 1;
+      const mine = next + ((((rank - next) % size) + size) % size);
+      if (mine > this.#maxGlobalId) return;
+      this.#lastGlobalId = mine;
+      this.#waitingForIds.shift()!(BigInt(mine));
     }
   }
 

@@ -1,6 +1,7 @@
 import { type Clock, ErrnoError } from '../base/index.ts';
 import { encodeText } from '../encoding/index.ts';
-import { MCommandReply, MMonCommandAck } from '../messages/index.ts';
+import { MCommandReply, MMonCommand, MMonCommandAck } from '../messages/index.ts';
+import type { ReceivedMessage } from '../msgr/index.ts';
 import {
   type CommandMap,
   type CommandSpec,
@@ -27,6 +28,8 @@ const UNLOGGED = new Set(['config set', 'config-key set']);
 /** Commands at most that wait for a commit or for the manager, of all peers. */
 const WAITING_MAX = 10_000;
 const EMPTY = new Uint8Array();
+/** Commands that read what only the leader knows in full: health checks of all monitors, clocks, what the manager reports. */
+const LEADER_READS = new Set(['status', 'health', 'report', 'time-sync-status']);
 
 /** What MMonCommand and MCommand carry. */
 export interface CommandMessage {
@@ -70,6 +73,23 @@ export class CommandRunner {
     f.close();
     f.int('num_ops', this.#waiting.size);
     f.close();
+  }
+
+  /**
+   * Whether a command (MMonCommand) needs no leader: it reads committed state, or is the manager's. `isLeader`: this one leads. @throws DecodeError
+   */
+  isServedByPeons(message: ReceivedMessage, isLeader: boolean): boolean {
+    const { cmd } = MMonCommand.decode(message);
+    let prefix: string;
+    try {
+      ({ prefix } = parseCommand(cmd.join('')));
+    } catch (error) {
+      // Answered with what is wrong with it.
+      if (error instanceof ErrnoError) return true;
+      throw error;
+    }
+    const own = this.#mon.commands.get(prefix);
+    return own === undefined || (own.service === undefined && (isLeader || !LEADER_READS.has(prefix)));
   }
 
   /** MMonCommand */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { silentLogger } from '../base/index.ts';
 import { decodeText, encodeText } from '../encoding/index.ts';
-import { MemoryKv, MonStore, SingleCommitLog } from '../paxos/index.ts';
+import { MemoryKv, MonStore, singleCommitLog } from '../paxos/index.ts';
 import { JsonFormatter, parseAuthName } from '../types/index.ts';
 import { validateArgs } from './commands/args.ts';
 import { CommandRegistry, type CommandReply } from './commands/registry.ts';
@@ -15,7 +15,7 @@ function fixture() {
   const kvdb = new MemoryKv();
   kvdb.hold = (complete) => complete();
   const store = new MonStore(kvdb);
-  const log = new SingleCommitLog(store, silentLogger, { keep_min: 500, trim_min: 250, trim_max: 500 });
+  const log = singleCommitLog(store, silentLogger, clock, { keep_min: 500, trim_min: 250, trim_max: 500 });
   const context = { clock, logger: silentLogger, store, log };
   const kv = new KvMonitor(context);
   const config = new ConfigMonitor(context, kv, {

@@ -68,6 +68,8 @@ export interface LogOwner {
   readonly self: { readonly id: string; rank(): EntityName; addrs(): EntityAddrVec; readonly authType: number };
   /** Appends to a cluster log file, where mon_cluster_log_to_file is set. */
   writeFile(path: string, text: string): void;
+  /** Sends entries of this monitor's own to the leader, where this one follows. */
+  toLeader(entries: readonly LogEntry[]): void;
 }
 
 /** The cluster log: events that daemons and operators report, committed in order and kept for a while. */
@@ -174,7 +176,9 @@ export class LogMonitor extends Service {
 
   /** An entry of this monitor's own. */
   log(level: ClogLevel, msg: string, channel = CLUSTER): void {
-    this.add([this.#own(channel, levels.get(level)!, msg)]);
+    const entries = [this.#own(channel, levels.get(level)!, msg)];
+    if (this.context.log.isWriteable) this.add(entries);
+    else this.#owner.toLeader(entries);
   }
 
   /** Takes entries that are not there yet; `done` runs when all are committed. */

@@ -103,6 +103,12 @@ export class MgrMonitor extends Service {
     return this.#map;
   }
 
+  /** Every manager gets the whole grace from a new leader. */
+  override lead(): void {
+    this.#beacons.clear();
+    super.lead();
+  }
+
   /** Commands that the active manager serves. */
   get commands(): readonly CommandSpec[] {
     return this.#commands;

@@ -44,16 +44,17 @@ export function monitorChecks(mon: Monitor): HealthChecks {
     );
   }
   const { map } = mon.monmap;
-  if (map.size > 1) {
-    // A monitor alone commits without the others; they are there in the map only.
-    const others = map.ranks.filter((name) => name !== id);
-    const detail = others.map((name) => {
-      const { addrs } = map.mon(name)!;
-      return `mon.${name} (rank ${map.rankOf(name)}) addr ${addrs} is down (out of quorum)`;
-    });
-    const summary = `${others.length}/${map.size} mons down, quorum ${id}`;
-    checks.set('MON_DOWN', { severity: healthStatus.WARN, summary, detail, count: others.length });
+  const { ranks, names } = mon.quorum;
+  const out = map.ranks.filter((_name, rank) => !ranks.includes(rank));
+  if (out.length > 0) {
+    const detail = out.map(
+      (name) => `mon.${name} (rank ${map.rankOf(name)}) addr ${map.mon(name)!.addrs} is down (out of quorum)`,
+    );
+    const summary = `${out.length}/${map.size} mons down, quorum ${names.join(',')}`;
+    checks.set('MON_DOWN', { severity: healthStatus.WARN, summary, detail, count: out.length });
   }
+  const skew = mon.timeCheck.check();
+  if (skew !== undefined) checks.set('MON_CLOCK_SKEW', skew);
   if (config.bool('mon_warn_on_msgr2_not_enabled') && config.bool('ms_bind_msgr2')) {
     const old = [...map.mons.values()].filter((info) => !info.addrs.addrs.some((a) => a.type === 2));
     if (old.length > 0) {

@@ -10,9 +10,9 @@ import {
 } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
 import { DecodeError, decodeFromBytes, decodeText, encodeText } from '../encoding/index.ts';
-import { MMgrDigest } from '../messages/index.ts';
+import { MLog, MMgrDigest, MMonGlobalID, messageTypeNumber } from '../messages/index.ts';
 import { type Connection, type Dispatcher, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
-import { MonStore, SingleCommitLog, StoreTransaction } from '../paxos/index.ts';
+import { MonStore, PaxosLog, StoreTransaction } from '../paxos/index.ts';
 import {
   CEPH_VERSION_COMMIT,
   CEPH_VERSION_SHORT,
@@ -49,13 +49,20 @@ import { registerOsdCommands } from './osd/commands.ts';
 import { osdChecks } from './osd/health.ts';
 import { OsdMonitor } from './osd/osd-monitor.ts';
 import { OsdRequests } from './osd/requests.ts';
+import { decodeMetadata, encodeMetadata, Quorum } from './quorum.ts';
+import { changesCluster, Requests } from './requests.ts';
 import type { Service, ServiceContext } from './service.ts';
 import { Session } from './session.ts';
 import { registerStatusCommands } from './status.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { TimeCheck } from './time-check.ts';
 
 /** Peers with a session at most; more are turned away. */
 const SESSIONS_MAX = 65_536;
+/** Messages that wait for a quorum or a lease, at most; later ones are passed over, and their senders ask again. */
+const WAITING_MAX = 10_000;
+/** Table of the log, of which the first version is special. */
+const FIRST_VERSION = 1;
 
 export interface MonitorOptions {
   /** `a` of mon.a. */
@@ -78,6 +85,8 @@ export interface MonitorOptions {
   ) => AdminReply | Promise<AdminReply>;
   /** Appends text to a cluster log file. */
   writeClusterLog(path: string, text: string): void;
+  /** Ends this monitor: the cluster's map has it no more. */
+  readonly removed?: () => void;
   /** Bytes of the file system that holds the store; `used` is what the store itself takes. */
   statfs(): { readonly total: number; readonly free: number; readonly used?: number } | undefined;
 }
@@ -93,7 +102,10 @@ export class Monitor implements Dispatcher {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly store: MonStore;
-  readonly commitLog: SingleCommitLog;
+  readonly commitLog: PaxosLog;
+  readonly quorum: Quorum;
+  readonly requests: Requests;
+  readonly timeCheck: TimeCheck;
   readonly monmap: MonmapMonitor;
   readonly osd: OsdMonitor;
   readonly auth: AuthMonitor;
@@ -116,9 +128,12 @@ export class Monitor implements Dispatcher {
   readonly #dispatch: Dispatch;
   readonly #services: readonly Service[];
   readonly #sessions = new Set<Session>();
-  readonly #started_ms: number;
+  /** Messages of clients that wait for a quorum or a lease. */
+  #waiting: { readonly message: ReceivedMessage; readonly session: Session }[] = [];
+  #whenActive: (() => void) | undefined;
   #messenger: Messenger | undefined;
-  #active = false;
+  /** True on a leader whose state is recovered. */
+  #leading = false;
   #stopped = false;
   #timer: TimerHandle | undefined;
   #digestTimer: TimerHandle | undefined;
@@ -129,14 +144,102 @@ export class Monitor implements Dispatcher {
     this.config = options.config;
     this.clock = options.clock;
     this.logger = options.logger;
-    this.#started_ms = options.clock.monotonic();
     this.store = new MonStore(options.kv);
     this.#checkStore();
     const { config, clock, logger, entropy } = options;
-    this.commitLog = new SingleCommitLog(this.store, logger, {
-      keep_min: config.num('paxos_min'),
-      trim_min: config.num('paxos_trim_min'),
-      trim_max: config.num('paxos_trim_max'),
+    const self = this;
+    const seconds = (name: string): number => config.num(name) * 1000;
+    this.commitLog = new PaxosLog(
+      this.store,
+      logger,
+      clock,
+      {
+        keep_min: config.num('paxos_min'),
+        trim_min: config.num('paxos_trim_min'),
+        trim_max: config.num('paxos_trim_max'),
+      },
+      () => {
+        const lease_ms = seconds('mon_lease');
+        return {
+          lease_ms,
+          renew_ms: lease_ms * config.num('mon_lease_renew_interval_factor'),
+          leaseAck_ms: lease_ms * config.num('mon_lease_ack_timeout_factor'),
+          accept_ms: lease_ms * config.num('mon_accept_timeout_factor'),
+        };
+      },
+      {
+        get rank() {
+          return self.quorum.rank;
+        },
+        get electionEpoch() {
+          return self.quorum.electionEpoch;
+        },
+        send: (rank, message) => this.quorum.send(rank, message),
+        bootstrap: (why) => this.quorum.bootstrap(why),
+      },
+    );
+    this.quorum = new Quorum({
+      id: this.id,
+      clock,
+      entropy,
+      config,
+      logger,
+      store: this.store,
+      commitLog: this.commitLog,
+      get messenger() {
+        return self.messenger;
+      },
+      get metadata() {
+        return self.metadata;
+      },
+      get map() {
+        return self.monmap.map;
+      },
+      adoptMap: (map) => this.monmap.adopt(map),
+      left: () => this.#leftQuorum(),
+      joined: () => this.#joinedQuorum(),
+      reload: () => this.#refresh(),
+      removed: () => {
+        logger.log('mon', 0, `mon.${this.id} was removed from the monitor map, and ends`);
+        this.options.removed?.();
+      },
+      clusterLog: (text) => this.log.log('info', text),
+    });
+    this.requests = new Requests({
+      clock,
+      logger,
+      get isActiveLeader() {
+        return self.#leading;
+      },
+      get forwardTo() {
+        return self.quorum.isPeon ? self.quorum.leader : -1;
+      },
+      sendTo: (rank, message) => this.quorum.sendTo(rank, message),
+      handle: (message, session) => this.#handleRequest(message, session),
+      sendOsdMaps: (session, from) => {
+        if (session.connection.isConnected) this.subscriptions.sendOsdMaps(session, from);
+      },
+    });
+    this.timeCheck = new TimeCheck({
+      clock,
+      config,
+      get map() {
+        return self.monmap.map;
+      },
+      get rank() {
+        return self.quorum.rank;
+      },
+      get isLeader() {
+        return self.quorum.isLeader;
+      },
+      get ranks() {
+        return self.quorum.ranks;
+      },
+      get electionEpoch() {
+        return self.quorum.electionEpoch;
+      },
+      sendTo: (rank, message) => this.quorum.sendTo(rank, message),
+      clusterLog: (text) => this.log.log('warn', text),
     });
     const context: ServiceContext = { clock, logger, store: this.store, log: this.commitLog };
     const clog = (level: 'debug' | 'info' | 'sec' | 'warn' | 'error', text: string): void => this.log.log(level, text);
@@ -151,9 +254,18 @@ export class Monitor implements Dispatcher {
         addrs: () => this.addrs,
       },
       writeFile: (path, text) => options.writeClusterLog(path, text),
+      toLeader: (entries) => {
+        if (!this.quorum.isPeon) return;
+        this.quorum.sendTo(this.quorum.leader, MLog.encode({ fsid: this.fsid, entries: [...entries] }));
+      },
     });
     this.osd = new OsdMonitor(context, config, clog);
-    this.auth = new AuthMonitor(context, config, entropy, options.keyring);
+    this.auth = new AuthMonitor(context, config, entropy, options.keyring, {
+      share: () => ({ rank: this.rank, size: Math.max(1, this.monmap.map.size) }),
+      askLeader: (max) => {
+        if (this.quorum.isPeon) this.quorum.sendTo(this.quorum.leader, MMonGlobalID.encode({ oldMaxId: max }));
+      },
+    });
     this.kv = new KvMonitor(context);
     this.configService = new ConfigMonitor(context, this.kv, {
       place: (entity, hostname) => this.#placeOf(entity, hostname),
@@ -193,7 +305,7 @@ export class Monitor implements Dispatcher {
       clock,
       entropy,
       log: logger,
-      isReady: () => this.#active,
+      isReady: () => this.isServing,
       assignGlobalId: (done) => this.auth.allocateGlobalId(done),
     });
     this.subscriptions = new Subscriptions(this);
@@ -229,15 +341,20 @@ export class Monitor implements Dispatcher {
 
   #wire(): void {
     const { commitLog } = this;
-    commitLog.onCommitted = () => {
-      for (const service of this.#services) service.refresh();
-    };
+    commitLog.onCommitted = () => this.#refresh();
+    commitLog.onActive = () => this.#becameActive();
     const subs = this.subscriptions;
-    this.monmap.onChanged = () => subs.checkAll((what) => what === 'monmap');
+    this.monmap.onChanged = (membersChanged) => {
+      subs.checkAll((what) => what === 'monmap');
+      // After who proposed the change has heard of it.
+      if (membersChanged && this.#messenger !== undefined) {
+        this.clock.defer(() => this.quorum.bootstrap('the monitor map has changed'));
+      }
+    };
     this.osd.onChanged = () => {
       subs.checkAll((what) => what === 'osdmap' || what === 'osd_pg_creates');
-      this.#healthLog.note();
-      if (this.#active) {
+      if (this.#leading) {
+        this.#healthLog.note();
         const { map } = this.osd;
         const { osds, up, in: inside } = map.osdCounts;
         this.log.log('debug', `osdmap e${map.epoch}: ${osds} total, ${up} up, ${inside} in`);
@@ -252,10 +369,11 @@ export class Monitor implements Dispatcher {
     this.mgr.onChanged = () => {
       subs.checkAll((what) => what === 'mgrmap');
       this.mgrProxy.update(this.mgr.map);
-      this.#healthLog.note();
+      if (this.#leading) this.#healthLog.note();
     };
     this.mgrStat.onChanged = () => {
       subs.checkAll((what) => what === 'servicemap');
+      if (!this.#leading) return;
       this.#takePurgedSnaps();
       this.#healthLog.note();
     };
@@ -302,9 +420,22 @@ export class Monitor implements Dispatcher {
     return this.monmap.map.mon(this.id)?.addrs ?? EntityAddrVec.empty;
   }
 
-  /** True once the first maps are there: before, nobody is let in. */
+  /** True in a quorum, where the state here is the cluster's. */
   get isActive(): boolean {
-    return this.#active && !this.#stopped;
+    return !this.#stopped && (this.#leading || this.commitLog.isReadable);
+  }
+
+  /** True where new clients are let in: in a quorum, and for a while after. Before the first there are no keys. */
+  get isServing(): boolean {
+    if (this.#stopped || this.auth.version === 0) return false;
+    if (this.quorum.isIn) return true;
+    const { exitedFor_ms } = this.quorum;
+    return exitedFor_ms !== undefined && exitedFor_ms < this.#outOfQuorumMax_ms;
+  }
+
+  /** Clients of a monitor that has no quorum for so long look for another. */
+  get #outOfQuorumMax_ms(): number {
+    return 2 * this.config.num('mon_lease') * 1000;
   }
 
   get sessions(): ReadonlySet<Session> {
@@ -315,14 +446,19 @@ export class Monitor implements Dispatcher {
     return this.#messenger;
   }
 
-  /** Milliseconds since it leads (a monitor alone leads from its start). */
+  /** Milliseconds since the quorum was made. */
   get quorumAge_ms(): number {
-    return this.clock.monotonic() - this.#started_ms;
+    return this.quorum.age_ms;
   }
 
-  /** Odd while electing, even with a quorum in Ceph; a monitor alone counts as after its first election. */
+  /** Odd while electing, even with a quorum; odd for a monitor alone, as in Ceph. */
   get electionEpoch(): number {
-    return this.store.getNumber(TABLE, 'election_epoch');
+    return this.quorum.electionEpoch;
+  }
+
+  /** Name of the leader; empty without a quorum. */
+  get leaderName(): string {
+    return this.monmap.map.ranks[this.quorum.leader] ?? '';
   }
 
   /** What this monitor tells of itself (`ceph mon metadata`). */
@@ -349,17 +485,15 @@ export class Monitor implements Dispatcher {
 
   // --- life
 
-  /** Reads the store, makes the first maps of a new cluster, and listens. Resolves when clients are served. */
+  /**
+   * Reads the store, listens, and looks for the other monitors. Resolves when clients are served; where there are other monitors, already when it
+   * listens: a quorum may be long in coming.
+   */
   async start(): Promise<void> {
     const fsid = decodeText(this.store.get(TABLE, 'cluster_uuid') ?? new Uint8Array()).trim();
     this.osd.fsid = fsid;
     this.fs.fsid = fsid;
-    if (this.commitLog.lastCommitted === 0) await this.#makeCluster();
     for (const service of this.#services) service.start();
-    // As a monitor alone that has just won an election: the next odd number.
-    const t = new StoreTransaction();
-    t.putNumber(TABLE, 'election_epoch', Math.floor(this.electionEpoch / 2) * 2 + 3);
-    this.store.commitSync(t.ops);
     this.#applyOwnConfig();
     if (this.addrs.isEmpty) throw new Error(`mon.${this.id} is not in the monitor map`);
     const { config, network, clock, entropy, logger } = this.options;
@@ -376,18 +510,26 @@ export class Monitor implements Dispatcher {
     });
     messenger.addDispatcher(this);
     this.#messenger = messenger;
-    this.#active = true;
     const addrs = new EntityAddrVec(this.addrs.addrs.filter((a) => a.type === 2));
+    const isAlone = this.monmap.map.size === 1;
+    // One that is alone listens when its first maps are there.
+    if (isAlone) await this.#lookAround();
     await messenger.bind(addrs);
+    if (!isAlone) this.quorum.bootstrap('it starts');
     this.#scheduleTick();
     this.#scheduleDigests();
-    this.log.log('info', `mon.${this.id} is new leader, mons ${this.id} in quorum (ranks ${this.rank})`);
-    this.auth.tick();
     this.logger.log('mon', 0, `mon.${this.id} serves at ${addrs}, version ${this.commitLog.lastCommitted}`);
   }
 
+  #lookAround(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenActive = resolve;
+      this.quorum.bootstrap('it starts');
+    });
+  }
+
   /** The first version of the log: every service's first state. */
-  #makeCluster(): Promise<void> {
+  #makeCluster(): void {
     const keyring = this.store.get(MKFS_TABLE, 'keyring');
     if (keyring !== undefined) this.auth.initialKeyring = KeyRing.parse(keyring);
     const t = new StoreTransaction();
@@ -395,12 +537,92 @@ export class Monitor implements Dispatcher {
     for (const key of ['monmap', 'keyring']) t.erase(MKFS_TABLE, key);
     t.put(TABLE, 'cluster_fingerprint', encodeText(newUuid(this.options.entropy)));
     this.commitLog.pending().append(t);
-    return new Promise((resolve) => this.commitLog.propose(resolve));
+    this.commitLog.propose(() => this.#lead());
+  }
+
+  // --- in and out of the quorum
+
+  /** Takes up what is new in the store. */
+  #refresh(): void {
+    for (const service of this.#services) service.refresh();
+  }
+
+  #leftQuorum(): void {
+    this.#leading = false;
+    this.timeCheck.stop();
+    this.requests.left();
+    this.#healthLog.stop();
+    for (const service of this.#services) service.leave();
+  }
+
+  #joinedQuorum(): void {
+    // A peon's requests wait at the leader; a leader's wait until it is active.
+    if (this.quorum.isPeon) this.requests.sendAll();
+  }
+
+  /** The commit log may be written (on a leader) or the state read under a lease (on a peon). */
+  #becameActive(): void {
+    if (this.#stopped) return;
+    if (this.quorum.isLeader) {
+      if (this.#leading) return;
+      if (this.commitLog.lastCommitted < FIRST_VERSION) this.#makeCluster();
+      else this.#lead();
+      return;
+    }
+    this.quorum.noteJoined();
+    this.#serveWaiting();
+  }
+
+  #lead(): void {
+    this.quorum.noteJoined();
+    const { commitLog } = this;
+    this.#refresh();
+    this.#leading = true;
+    for (const service of this.#services) service.lead();
+    commitLog.pending().put(TABLE, 'last_metadata', this.#allMetadata());
+    commitLog.propose(() => {});
+    this.auth.tick();
+    if (this.monmap.map.size > 1) {
+      this.timeCheck.start();
+      this.#healthLog.note();
+    }
+    this.requests.sendAll();
+    this.#serveWaiting();
+    this.#whenActive?.();
+    this.#whenActive = undefined;
+  }
+
+  /** What every monitor told of itself: those of this quorum now, the others when they were last in one. */
+  #allMetadata(): Uint8Array {
+    const all = new Map(this.monMetadata);
+    for (const [rank, vote] of this.quorum.votes) all.set(rank, vote.metadata);
+    for (const rank of all.keys()) if (rank >= this.monmap.map.size) all.delete(rank);
+    return encodeMetadata(all);
+  }
+
+  /** What monitors told of themselves, by rank. */
+  get monMetadata(): ReadonlyMap<number, ReadonlyMap<string, string>> {
+    const bytes = this.store.get(TABLE, 'last_metadata');
+    return bytes === undefined ? new Map() : decodeMetadata(bytes);
+  }
+
+  /** Clients' messages that came while there was no quorum, or no lease. */
+  #serveWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { message, session } of waiting) {
+      if (this.#sessions.has(session)) this.#guard(message, () => this.#route(message, session));
+    }
+    this.subscriptions.checkAll(() => true);
   }
 
   stop(): void {
     this.#stopped = true;
     for (const timer of [this.#timer, this.#digestTimer]) if (timer !== undefined) this.clock.clearTimer(timer);
+    this.quorum.stop();
+    this.timeCheck.stop();
+    this.requests.stop();
+    this.#waiting = [];
     this.mgrProxy.stop();
     this.#healthLog.stop();
     this.#messenger?.shutdown();
@@ -419,10 +641,25 @@ export class Monitor implements Dispatcher {
   #scheduleTick(): void {
     this.#timer = this.clock.setTimer(this.config.num('mon_tick_interval') * 1000, () => {
       if (this.#stopped) return;
-      for (const service of this.#services) service.tick();
-      this.#healthLog.look();
+      if (this.#leading) {
+        for (const service of this.#services) service.tick();
+        this.#healthLog.look();
+      }
+      this.quorum.tick();
+      this.requests.tick();
+      const { exitedFor_ms } = this.quorum;
+      if (exitedFor_ms !== undefined && exitedFor_ms > this.#outOfQuorumMax_ms) this.#sendClientsAway();
       this.#scheduleTick();
     });
+  }
+
+  /** Out of the quorum for too long: clients look for another monitor. */
+  #sendClientsAway(): void {
+    for (const session of [...this.#sessions]) {
+      if (session.connection.peerType === entityType.MON) continue;
+      session.connection.markDown();
+      this.handleReset(session.connection);
+    }
   }
 
   // --- sessions
@@ -447,28 +684,107 @@ export class Monitor implements Dispatcher {
   handleReset(connection: Connection): void {
     if (this.mgrProxy.owns(connection)) this.mgrProxy.handleReset();
     const session = connection.session;
-    if (session instanceof Session) this.#sessions.delete(session);
+    if (session instanceof Session) {
+      this.#sessions.delete(session);
+      this.requests.drop(session);
+    }
     connection.session = undefined;
   }
 
   handleMessage(message: ReceivedMessage): void {
     try {
-      const { connection } = message;
-      if (connection.isOutgoing) {
-        if (this.mgrProxy.owns(connection)) this.mgrProxy.handleMessage(message);
-        return;
-      }
-      const session = connection.session instanceof Session ? connection.session : this.#openSession(connection);
-      if (session !== undefined && !this.#stopped) this.#dispatch.handle(message, session);
+      this.#guard(message, () => this.#handleMessage(message));
+    } finally {
+      message.release();
+    }
+  }
+
+  #guard(message: ReceivedMessage, handle: () => void): void {
+    try {
+      if (!this.#stopped) handle();
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       const { connection, type } = message;
       this.logger.log('mon', 0, `bad message of type ${type} from ${connection.peerAddrs}: ${error.message}`);
       connection.markDown();
       this.handleReset(connection);
-    } finally {
-      message.release();
     }
+  }
+
+  #handleMessage(message: ReceivedMessage): void {
+    const { connection } = message;
+    if (connection.peerType === entityType.MON && this.#handlePeer(message)) return;
+    if (connection.isOutgoing) {
+      if (this.mgrProxy.owns(connection)) this.mgrProxy.handleMessage(message);
+      return;
+    }
+    const session = connection.session instanceof Session ? connection.session : this.#openSession(connection);
+    if (session !== undefined) this.#route(message, session);
+  }
+
+  /** A message among monitors; false for what a monitor sends as any client does. */
+  #handlePeer(message: ReceivedMessage): boolean {
+    const { connection, type } = message;
+    // Who dialled has shown the monitors' key; who was dialled answered with it.
+    if (!connection.isOutgoing && connection.identity?.name.type !== entityType.MON) return false;
+    if (this.quorum.handle(message)) return true;
+    const from = this.quorum.rankOf(connection);
+    switch (type) {
+      case messageTypeNumber.FORWARD:
+        this.requests.handleForward(message);
+        return true;
+      case messageTypeNumber.ROUTE:
+        if (from === this.quorum.leader || this.quorum.leader < 0) this.requests.handleRoute(message);
+        return true;
+      case messageTypeNumber.TIMECHECK2:
+        this.timeCheck.handle(message, from);
+        return true;
+      case messageTypeNumber.MON_GLOBAL_ID:
+        if (this.#leading) this.auth.moreIds(MMonGlobalID.decode(message).oldMaxId);
+        return true;
+      case messageTypeNumber.LOG:
+        this.#takePeerLog(message);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Entries that a peon writes into the cluster log. */
+  #takePeerLog(message: ReceivedMessage): void {
+    if (!this.#leading) return;
+    const m = MLog.decode(message);
+    if (m.fsid === this.fsid) this.log.add(m.entries);
+  }
+
+  /** Brings a client's message to where it can be handled: here, or at the leader. */
+  #route(message: ReceivedMessage, session: Session): void {
+    if (this.monmap.map.size === 1 && this.#leading) {
+      this.#dispatch.handle(message, session);
+      return;
+    }
+    const { type } = message;
+    if (
+      changesCluster(type) ||
+      (type === messageTypeNumber.MON_COMMAND && !this.runner.isServedByPeons(message, this.#leading))
+    ) {
+      this.requests.take(message, session);
+      return;
+    }
+    // About this very monitor, quorum or not; and keys are good for as long as it lets clients in.
+    if (
+      this.isActive ||
+      type === messageTypeNumber.COMMAND ||
+      type === messageTypeNumber.PING ||
+      type === messageTypeNumber.AUTH
+    ) {
+      this.#dispatch.handle(message, session);
+    } else if (this.#waiting.length < WAITING_MAX) this.#waiting.push({ message, session });
+  }
+
+  /** A request at the leader that it is for. */
+  #handleRequest(message: ReceivedMessage, session: Session): void {
+    this.#guard(message, () => this.#dispatch.handle(message, session));
   }
 
   // --- what services ask of each other
@@ -532,7 +848,7 @@ export class Monitor implements Dispatcher {
     this.#digestTimer = this.clock.setTimer(this.config.num('mon_mgr_digest_period') * 1000, () => {
       if (this.#stopped) return;
       for (const session of this.#sessions) {
-        if (session.subscriptions.has('mgrdigest')) this.sendDigest(session);
+        if (this.isActive && session.subscriptions.has('mgrdigest')) this.sendDigest(session);
       }
       this.#scheduleDigests();
     });

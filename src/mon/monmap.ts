@@ -7,6 +7,7 @@ import {
   MON_FEATURES_PERSISTENT,
   MON_FEATURES_SUPPORTED,
   MonMap,
+  makeMonInfo,
   monFeatureNames,
   monMap,
   monMapSummary,
@@ -31,7 +32,8 @@ import { Service, type ServiceContext } from './service.ts';
 export class MonmapMonitor extends Service {
   #map: MonMap;
   #pending: MonMap;
-  onChanged: (() => void) | undefined;
+  /** `membersChanged`: monitors came, went or moved. */
+  onChanged: ((membersChanged: boolean) => void) | undefined;
 
   /** `seed`: the map that the store was made with; undefined once the first version is committed. */
   constructor(context: ServiceContext, seed: MonMap | undefined) {
@@ -68,8 +70,23 @@ export class MonmapMonitor extends Service {
   protected override updateFromCommitted(): void {
     const bytes = this.getVersion(this.version);
     if (bytes === undefined) return;
-    this.#map = decodeFromBytes(monMap, bytes);
-    this.onChanged?.();
+    this.#replace(decodeFromBytes(monMap, bytes));
+  }
+
+  #replace(map: MonMap): void {
+    const before = this.#map;
+    this.#map = map;
+    const changed =
+      before.size !== map.size ||
+      map.ranks.some((name, rank) => {
+        return before.ranks[rank] !== name || before.mon(name)?.addrs.equals(map.mon(name)!.addrs) !== true;
+      });
+    this.onChanged?.(changed);
+  }
+
+  /** Takes the newer map of another monitor, before it is committed here. */
+  adopt(map: MonMap): void {
+    this.#map = map;
   }
 
   #at(epoch: number): MonMap | undefined {
@@ -92,10 +109,7 @@ export class MonmapMonitor extends Service {
     );
     // Every monitor here speaks msgr2 from its start.
     commands.read('mon enable-msgr2', () => done(''));
-    // One monitor commits alone; one more in the map would be one that never takes part.
-    commands.read('mon add', () =>
-      failure('EOPNOTSUPP', 'monitors cannot be added yet: this cluster runs with a single monitor'),
-    );
+    commands.write('mon add', this, (call) => this.#add(call));
     for (const prefix of ['mon rm', 'mon remove']) {
       commands.write(prefix, this, ({ args }) => {
         const name = args.str('name');
@@ -103,7 +117,6 @@ export class MonmapMonitor extends Service {
           return done(`mon.${name} does not exist or has already been removed`);
         }
         if (this.#map.size === 1) return failure('EINVAL', `error: refusing removal of last monitor ${name}`);
-        if (name === mon.id) return failure('EBUSY', `mon.${name} is the one that runs`);
         this.#pending = this.#pending.withoutMon(name);
         const { size } = this.#pending;
         return committing(`removing mon.${name} at ${this.#map.mon(name)!.addrs}, there will be ${size} monitors`);
@@ -115,9 +128,7 @@ export class MonmapMonitor extends Service {
       if (old < 0) return failure('ENOENT', `mon.${name} does not exist in monmap`);
       const ranks = this.#map.ranks.filter((other) => other !== name);
       ranks.splice(Math.max(0, args.num('rank')), 0, name);
-      if (name === mon.id && ranks.indexOf(name) !== old) {
-        return failure('EOPNOTSUPP', 'the rank of a running monitor cannot be changed yet');
-      }
+      if (ranks.indexOf(name) === old) return done('');
       this.#pending = this.#pending.with({ ranks });
       return committing('');
     });
@@ -145,21 +156,41 @@ export class MonmapMonitor extends Service {
     });
   }
 
+  /** `mon add NAME ADDR`: an address without a port gets the monitors' own; the new monitor is then started with the cluster's map. */
+  #add({ args }: CommandCall): CommandResult {
+    const name = args.str('name');
+    const text = args.str('addr');
+    const addrs = EntityAddrVec.parse(/:\d+(\/|$)/.test(text) ? text : `${text}:3300`);
+    if (addrs === undefined || addrs.isEmpty) return failure('EINVAL', `failed to parse addr '${text}'`);
+    const known = this.#map.mon(name);
+    if (known !== undefined) {
+      if (known.addrs.equals(addrs)) return done(`mon.${name} at ${addrs} already exists`);
+      return failure('EEXIST', `mon.${name} already exists at address ${known.addrs}`);
+    }
+    const other = addrs.addrs.map((addr) => this.#map.nameOfAddr(addr)).find((found) => found !== undefined);
+    if (other !== undefined) return failure('EEXIST', `mon.${other} already exists with address ${addrs}`);
+    this.#pending = this.#pending.withMon(makeMonInfo(name, addrs));
+    return committing(`adding mon.${name} at ${addrs}`);
+  }
+
   #stat(f: Formatter | undefined, mon: Monitor): CommandResult {
     const map = this.#map;
+    const { ranks, names, leader } = mon.quorum;
     if (f === undefined) {
       const removed = map.removedRanks.join(',');
-      const quorum = `election epoch ${mon.electionEpoch}, leader ${mon.rank} ${mon.id}, quorum ${mon.rank} ${mon.id}`;
-      return reply(`${monMapSummary(map)} removed_ranks: {${removed}}, ${quorum}`);
+      const text = `election epoch ${mon.electionEpoch}, leader ${leader} ${mon.leaderName}, quorum ${ranks.join(',')} ${names.join(',')}`;
+      return reply(`${monMapSummary(map)} removed_ranks: {${removed}}, ${text}`);
     }
     f.openObject('monmap');
     dumpSummary(map, f);
-    f.string('leader', mon.id);
+    f.string('leader', mon.leaderName);
     f.openArray('quorum');
-    f.openObject('mon');
-    f.int('rank', mon.rank);
-    f.string('name', mon.id);
-    f.close();
+    ranks.forEach((rank, i) => {
+      f.openObject('mon');
+      f.int('rank', rank);
+      f.string('name', names[i]!);
+      f.close();
+    });
     f.close();
     f.close();
     return reply(f.flush());
@@ -174,7 +205,7 @@ export class MonmapMonitor extends Service {
     f.openObject('monmap');
     dumpMonMap(map, f);
     f.openArray('quorum');
-    f.int('mon', mon.rank);
+    for (const rank of mon.quorum.ranks) f.int('mon', rank);
     f.close();
     f.close();
     return reply(f.flush(), status);

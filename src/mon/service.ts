@@ -182,8 +182,7 @@ export abstract class Service {
       this.createPending();
       for (const finish of finishers) finish();
       this.onActive();
-      // Each may start the next proposal; the rest then waits again, in order.
-      while (this.#waiting.length > 0 && this.isWriteable) this.#waiting.shift()!();
+      this.#runWaiting();
     });
   }
 
@@ -194,6 +193,26 @@ export abstract class Service {
     for (let v = first; v < to; v++) t.erase(this.table, v);
     t.putNumber(this.table, 'first_committed', to);
     this.encodeTrimExtra(t, to);
+  }
+
+  /** This monitor leads now, on the committed state: changes are made on top of it. */
+  lead(): void {
+    this.createPending();
+    this.onActive();
+    this.#runWaiting();
+  }
+
+  /** There is no quorum any more: what was not committed is forgotten. Whoever asked for it is kept by {@link Requests} and asks again. */
+  leave(): void {
+    this.stop();
+    this.#proposing = false;
+    this.#dirty = false;
+    this.#finishers = [];
+  }
+
+  /** Each may start the next proposal; the rest then waits again, in order. */
+  #runWaiting(): void {
+    while (this.#waiting.length > 0 && this.isWriteable) this.#waiting.shift()!();
   }
 
   /** Stops timers; nothing is proposed afterwards. */

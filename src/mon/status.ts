@@ -1,5 +1,6 @@
 import {
   CEPH_FEATURES_ALL,
+  dumpAddrVec,
   dumpMgrMapSummary,
   dumpMonMap,
   dumpOSDMap,
@@ -58,7 +59,8 @@ function statusText(mon: Monitor): string {
   const width = Math.max(3, ...[...mon.mgrStat.services.services.keys()].map((name) => name.length));
   const label = (name: string): string => `    ${name}: ${' '.repeat(width - name.length)}`;
   const { map } = mon.monmap;
-  const others = map.ranks.filter((name) => name !== mon.id);
+  const { names } = mon.quorum;
+  const others = map.ranks.filter((name) => !names.includes(name));
   const out = others.length > 0 ? `, out of quorum: ${others.join(', ')}` : '';
   const age = formatTimespan(mon.quorumAge_ms / 1000);
   const lines = [
@@ -67,7 +69,7 @@ function statusText(mon: Monitor): string {
     `    health: ${mon.health.text(false, '\n            ', '\n            ')}`,
     ' ',
     '  services:',
-    `${label('mon')}${map.size} daemons, quorum ${mon.id} (age ${age})${out}`,
+    `${label('mon')}${map.size} daemons, quorum ${names.join(',')} (age ${age})${out}`,
     `${label('mgr')}${mgrSummaryText(mon.mgr.map, now_ms)}`,
     `${label('osd')}${printOSDMapSummary(mon.osd.map, utimeFromMs(now_ms), ' '.repeat(width + 6), false)}`,
     ...services.map(([name, service]) => `${label(name)}${serviceSummary(service)}`),
@@ -85,7 +87,7 @@ function statusText(mon: Monitor): string {
 
 function dumpQuorum(mon: Monitor, f: Formatter, name: string): void {
   f.openArray('quorum');
-  f.int(name, mon.rank);
+  for (const rank of mon.quorum.ranks) f.int(name, rank);
   f.close();
 }
 
@@ -100,7 +102,7 @@ function dumpStatus(mon: Monitor, f: Formatter): void {
   f.int('election_epoch', mon.electionEpoch);
   dumpQuorum(mon, f, 'rank');
   f.openArray('quorum_names');
-  f.string('id', mon.id);
+  for (const name of mon.quorum.names) f.string('id', name);
   f.close();
   dumpQuorumAge(mon, f);
   f.openObject('monmap');
@@ -142,13 +144,13 @@ export function dumpQuorumStatus(mon: Monitor, f: Formatter): void {
   f.int('election_epoch', mon.electionEpoch);
   dumpQuorum(mon, f, 'mon');
   f.openArray('quorum_names');
-  f.string('mon', mon.id);
+  for (const name of mon.quorum.names) f.string('mon', name);
   f.close();
-  f.string('quorum_leader_name', mon.id);
+  f.string('quorum_leader_name', mon.leaderName);
   dumpQuorumAge(mon, f);
   f.openObject('features');
-  f.string('quorum_con', String(CEPH_FEATURES_ALL));
-  dumpMonFeatures(f, 'quorum_mon', mon.monmap.map.persistentFeatures);
+  f.string('quorum_con', String(mon.quorum.features.connection));
+  dumpMonFeatures(f, 'quorum_mon', mon.quorum.features.monitor);
   f.close();
   f.openObject('monmap');
   dumpMonMap(mon.monmap.map, f);
@@ -168,23 +170,30 @@ export function dumpMonStatus(mon: Monitor, f: Formatter): void {
   f.openObject('mon_status');
   f.string('name', mon.id);
   f.int('rank', mon.rank);
-  f.string('state', 'leader');
+  f.string('state', mon.quorum.state);
   f.int('election_epoch', mon.electionEpoch);
   dumpQuorum(mon, f, 'mon');
   dumpQuorumAge(mon, f);
   f.openObject('features');
   f.string('required_con', '0');
   dumpMonFeatures(f, 'required_mon', map.persistentFeatures | map.optionalFeatures);
-  f.string('quorum_con', String(CEPH_FEATURES_ALL));
-  dumpMonFeatures(f, 'quorum_mon', map.persistentFeatures);
+  f.string('quorum_con', String(mon.quorum.features.connection));
+  dumpMonFeatures(f, 'quorum_mon', mon.quorum.features.monitor);
   f.close();
   f.openArray('outside_quorum');
-  for (const name of map.ranks) if (name !== mon.id) f.string('mon', name);
+  for (const name of mon.quorum.outside) f.string('mon', name);
   f.close();
   f.openArray('extra_probe_peers');
+  for (const addrs of mon.quorum.extraPeers) dumpAddrVec(f, 'peer', addrs);
   f.close();
   f.openArray('sync_provider');
   f.close();
+  const { syncProvider } = mon.quorum;
+  if (syncProvider !== undefined) {
+    f.openObject('sync');
+    f.string('sync_provider', syncProvider.toString());
+    f.close();
+  }
   f.openObject('monmap');
   dumpMonMap(map, f);
   f.close();
@@ -231,6 +240,26 @@ function versionsOf(table: MetadataTable, names: Iterable<string | number>): Map
   return counts;
 }
 
+/** What the monitors told of themselves, by name, this one's own at first hand. */
+function monMetadata(mon: Monitor): Map<string, ReadonlyMap<string, string>> {
+  const byRank = mon.monMetadata;
+  const all = new Map<string, ReadonlyMap<string, string>>();
+  mon.monmap.map.ranks.forEach((name, rank) => {
+    const metadata = name === mon.id ? mon.metadata : byRank.get(rank);
+    if (metadata !== undefined) all.set(name, metadata);
+  });
+  return all;
+}
+
+function monCounts(mon: Monitor, property: string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const metadata of monMetadata(mon).values()) {
+    const value = metadata.get(property) ?? 'unknown';
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+  return new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function dumpCounts(f: Formatter, name: string, counts: ReadonlyMap<string, number>): void {
   f.openObject(name);
   for (const [value, n] of counts) f.int(value, n);
@@ -244,7 +273,7 @@ function mgrNames(map: MgrMap): string[] {
 
 function allVersions(mon: Monitor, f: Formatter): void {
   const sections: [string, Map<string, number>][] = [
-    ['mon', new Map([[mon.version.text, 1]])],
+    ['mon', monCounts(mon, 'ceph_version')],
     ['mgr', versionsOf(mon.mgr.metadata, mgrNames(mon.mgr.map))],
     ['osd', versionsOf(mon.osd.metadata, upOsds(mon))],
     ['mds', new Map()],
@@ -287,7 +316,10 @@ function nodesOf(mon: Monitor, type: string): [string, string | number][] {
   };
   switch (type) {
     case 'mon':
-      return [[mon.options.hostname, mon.id]];
+      return [...monMetadata(mon)].flatMap(([name, metadata]): [string, string][] => {
+        const host = metadata.get('hostname') ?? '';
+        return host === '' ? [] : [[host, name]];
+      });
     case 'osd':
       return [...mon.osd.map.osds()].flatMap((osd) => hostOf(mon.osd.metadata, osd));
     case 'mgr':
@@ -298,58 +330,73 @@ function nodesOf(mon: Monitor, type: string): [string, string | number][] {
 }
 
 function metadataCommands(commands: CommandRegistry, mon: Monitor): void {
-  const dumpOne = (f: Formatter, name: string): void => {
-    f.openObject('mon_metadata');
-    f.string('name', name);
-    for (const [key, value] of [...mon.metadata].sort(([a], [b]) => (a < b ? -1 : 1))) f.string(key, value);
-    f.close();
+  const dumpFields = (f: Formatter, metadata: ReadonlyMap<string, string>): void => {
+    for (const [key, value] of [...metadata].sort(([a], [b]) => (a < b ? -1 : 1))) f.string(key, value);
   };
   commands.readLines('mon metadata', ({ args, f }) => {
     const out = formatterOr(f);
     const id = args.optionalStr('id');
+    const all = monMetadata(mon);
     if (id !== undefined) {
       if (mon.monmap.map.mon(id) === undefined) return failure('ENOENT', 'requested mon not found');
-      if (id !== mon.id) return failure('ENOENT', `mon.${id} metadata not found`);
+      const metadata = all.get(id);
+      if (metadata === undefined) return failure('ENOENT', `mon.${id} metadata not found`);
       out.openObject('mon_metadata');
-      for (const [key, value] of [...mon.metadata].sort(([a], [b]) => (a < b ? -1 : 1))) out.string(key, value);
+      dumpFields(out, metadata);
       out.close();
     } else {
       out.openArray('mon_metadata');
-      dumpOne(out, mon.id);
+      for (const [name, metadata] of all) {
+        out.openObject('mon_metadata');
+        out.string('name', name);
+        dumpFields(out, metadata);
+        out.close();
+      }
       out.close();
     }
     return reply(out.flush());
   });
   commands.readLines('mon versions', ({ f }) => {
     const out = formatterOr(f);
-    dumpCounts(out, 'ceph_version', new Map([[mon.version.text, 1]]));
+    dumpCounts(out, 'ceph_version', monCounts(mon, 'ceph_version'));
     return reply(out.flush());
   });
   commands.readLines('mon count-metadata', ({ args, f }) => {
     const property = args.str('property');
     const out = formatterOr(f);
-    dumpCounts(out, property, new Map([[mon.metadata.get(property) ?? 'unknown', 1]]));
+    dumpCounts(out, property, monCounts(mon, property));
     return reply(out.flush());
   });
 }
 
 function quorumCommands(commands: CommandRegistry, mon: Monitor): void {
   const known = (name: string): boolean => mon.monmap.map.mon(name) !== undefined;
+  const isEnough = (count: number, size: number): boolean => count > size >> 1;
   commands.read('mon ok-to-stop', ({ args }) => {
     const ids = args.list('ids');
     for (const id of ids) if (!known(id)) return failure('EINVAL', `mon.${id} does not exist`);
-    if (!ids.includes(mon.id)) return done('quorum should be preserved');
-    return failure('EBUSY', `not enough monitors would be available () after stopping mons [${ids.join(',')}]`);
+    const left = mon.quorum.names.filter((name) => !ids.includes(name));
+    if (isEnough(left.length, mon.monmap.map.size)) {
+      return done(`quorum should be preserved (${left.join(',')}) after stopping [${ids.join(',')}]`);
+    }
+    return failure(
+      'EBUSY',
+      `not enough monitors would be available (${left.join(',')}) after stopping mons [${ids.join(',')}]`,
+    );
   });
   commands.read('mon ok-to-rm', ({ args }) => {
     const id = args.str('id');
     if (!known(id)) return done(`mon.${id} does not exist`);
-    if (id !== mon.id) return done(`safe to remove mon.${id}`);
+    const left = mon.quorum.names.filter((name) => name !== id);
+    if (isEnough(left.length, mon.monmap.map.size - 1)) return done(`safe to remove mon.${id}`);
     return failure('EBUSY', `removing mon.${id} would break quorum`);
   });
-  commands.read('mon ok-to-add-offline', () =>
-    failure('EBUSY', 'adding a monitor may break quorum (until that monitor starts)'),
-  );
+  commands.read('mon ok-to-add-offline', () => {
+    if (isEnough(mon.quorum.ranks.length, mon.monmap.map.size + 1)) {
+      return done('adding another mon that is not yet online will not break quorum');
+    }
+    return failure('EBUSY', 'adding a monitor may break quorum (until that monitor starts)');
+  });
 }
 
 function report(mon: Monitor, f: Formatter, tags: readonly string[]): void {
@@ -389,8 +436,8 @@ function report(mon: Monitor, f: Formatter, tags: readonly string[]): void {
   f.openObject('paxos');
   f.int('first_committed', mon.commitLog.firstCommitted);
   f.int('last_committed', mon.commitLog.lastCommitted);
-  f.int('last_pn', 0);
-  f.int('accepted_pn', 0);
+  f.int('last_pn', mon.commitLog.lastPn);
+  f.int('accepted_pn', mon.commitLog.acceptedPn);
   f.close();
   f.close();
 }
@@ -424,15 +471,7 @@ export function registerStatusCommands(commands: CommandRegistry, mon: Monitor):
   });
   formatted('versions', (f) => allVersions(mon, f));
   formatted('features', (f) => dumpFeatureMap(f, 'features', featureMap(mon)));
-  formatted('time-sync-status', (f) => {
-    f.openObject('time_sync');
-    f.openObject('timechecks');
-    f.int('epoch', mon.electionEpoch);
-    f.int('round', 0);
-    f.string('round_status', 'finished');
-    f.close();
-    f.close();
-  });
+  formatted('time-sync-status', (f) => mon.timeCheck.dump(f));
   commands.read('node ls', ({ args, f }) => {
     const type = args.strOr('type', 'all');
     const out = formatterOr(f);

@@ -12,6 +12,7 @@ import {
 import { mgrMap, monMap, serviceMap } from '../types/index.ts';
 import { clogLevel } from './log.ts';
 import type { Monitor } from './monitor.ts';
+import { sendOsdMapsBy } from './requests.ts';
 import { type Session, SUBSCRIPTIONS_MAX, type Subscription } from './session.ts';
 
 /** Who is let in to a subscription: the service whose messages it carries, of which read access is needed. */
@@ -129,6 +130,7 @@ export class Subscriptions {
 
   /** Sends the maps from `from` on that the peer was not sent yet (0: the newest, whole); returns the epoch that is next, or 0 where there was nothing. */
   sendOsdMaps(session: Session, from: number): number {
+    if (sendOsdMapsBy(session.connection, from)) return 0;
     const { osd } = this.#mon;
     const first = from === 0 ? 0 : Math.max(from, session.osdEpoch + 1);
     if (first > osd.map.epoch) return 0;

@@ -2,6 +2,9 @@ import type { Kv, KvOp } from '../base/index.ts';
 import { decodeText, encodeText } from '../encoding/index.ts';
 import type { StoreOp } from './transaction.ts';
 
+/** Before every key. */
+const FIRST_KEY = Uint8Array.of(0);
+
 /**
  * The monitor's durable tables on an ordered key-value database. A key is `prefix NUL key`, as in Ceph's store. Reads see what
  * is committed.
@@ -39,6 +42,30 @@ export class MonStore {
     const skip = encodeText(prefix).length + 1;
     for (const [key] of this.#kv.range(storeKey(prefix, from), tableEnd(prefix), { keysOnly: true })) {
       yield decodeText(key, skip);
+    }
+  }
+
+  /** Names of all tables. */
+  tables(): string[] {
+    const names: string[] = [];
+    let start: Uint8Array = FIRST_KEY;
+    for (;;) {
+      const next = this.#kv.range(start, undefined, { limit: 1, keysOnly: true })[Symbol.iterator]().next();
+      if (next.done === true) return names;
+      const key = next.value[0];
+      const end = key.indexOf(0);
+      const name = decodeText(end < 0 ? key : key.subarray(0, end));
+      names.push(name);
+      start = tableEnd(name);
+    }
+  }
+
+  /** Entries of all tables in order, from one on. */
+  *all(prefix: string, key: string): Iterable<readonly [prefix: string, key: string, value: Uint8Array]> {
+    const start = prefix === '' ? FIRST_KEY : storeKey(prefix, key);
+    for (const [full, value] of this.#kv.range(start, undefined)) {
+      const end = full.indexOf(0);
+      if (end >= 0) yield [decodeText(full.subarray(0, end)), decodeText(full, end + 1), value];
     }
   }
 

@@ -1,17 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { silentLogger } from '../base/index.ts';
+import { type Clock, silentLogger } from '../base/index.ts';
 import { decodeText, encodeText, Reader, Writer } from '../encoding/index.ts';
-import { MemoryKv, MonStore, SingleCommitLog, StoreTransaction } from './index.ts';
+import { MemoryKv, MonStore, type PaxosLog, StoreTransaction, singleCommitLog } from './index.ts';
+
+/** A monitor alone waits for nothing. */
+const noClock: Clock = {
+  now: () => 0,
+  monotonic: () => 0,
+  setTimer: () => assert.fail('a timer'),
+  clearTimer: () => {},
+  defer: (fn) => fn(),
+};
 
 const options = { keep_min: 5, trim_min: 2, trim_max: 10 };
 
-function fixture(): { kv: MemoryKv; store: MonStore; log: SingleCommitLog; held: (() => void)[] } {
+function fixture(): { kv: MemoryKv; store: MonStore; log: PaxosLog; held: (() => void)[] } {
   const kv = new MemoryKv();
   const held: (() => void)[] = [];
   kv.hold = (complete) => held.push(complete);
   const store = new MonStore(kv);
-  return { kv, store, log: new SingleCommitLog(store, silentLogger, options), held };
+  return { kv, store, log: singleCommitLog(store, silentLogger, noClock, options), held };
 }
 
 describe('StoreTransaction', () => {
@@ -26,7 +35,7 @@ describe('StoreTransaction', () => {
   });
 });
 
-describe('SingleCommitLog', () => {
+describe('the commit log of a monitor alone', () => {
   it('applies a proposal and records it in one write', () => {
     const { store, log, held } = fixture();
     const seen: string[] = [];
@@ -38,7 +47,8 @@ describe('SingleCommitLog', () => {
     held.shift()!();
     assert.equal(decodeText(store.get('t', 'k')!), 'v');
     assert.equal(log.lastCommitted, 1);
-    assert.equal(log.read(1)!.ops.length, 1);
+    // And where the log begins.
+    assert.equal(log.read(1)!.ops.length, 2);
     assert.deepEqual(seen, ['committed 1', 'done']);
   });
 
@@ -68,7 +78,7 @@ describe('SingleCommitLog', () => {
     assert.ok(log.firstCommitted > 1);
     assert.equal(log.read(1), undefined);
     assert.ok(log.read(log.firstCommitted) !== undefined);
-    const again = new SingleCommitLog(new MonStore(kv), silentLogger, options);
+    const again = singleCommitLog(new MonStore(kv), silentLogger, noClock, options);
     assert.equal(again.lastCommitted, 12);
     assert.equal(again.firstCommitted, store.getNumber('paxos', 'first_committed'));
   });

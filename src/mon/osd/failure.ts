@@ -24,6 +24,10 @@ export class FailureTracker {
     return this.#reports.size;
   }
 
+  clear(): void {
+    this.#reports.clear();
+  }
+
   add(target: number, reporter: number, failedSince_ms: number, notify: () => void): void {
     const reports = this.#reports.get(target) ?? new Map<number, Report>();
     this.#reports.set(target, reports);

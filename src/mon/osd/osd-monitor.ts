@@ -77,7 +77,7 @@ export class OsdMonitor extends Service implements OsdContext {
   /** Newest epoch that each OSD said it has. */
   readonly #osdEpochs = new Map<number, number>();
   readonly #encoded = new Map<string, Uint8Array>();
-  readonly #started_ms: number;
+  #started_ms: number;
   /** Statistics of a pool, for quotas. */
   poolUsage: (pool: number) => { bytes: number; objects: number } | undefined = () => undefined;
   fsid = '';
@@ -107,6 +107,14 @@ export class OsdMonitor extends Service implements OsdContext {
 
   get creating(): CreatingPgs {
     return this.#creating;
+  }
+
+  /** What OSDs told an earlier leader, or this one in an earlier reign, says nothing of them now. */
+  override lead(): void {
+    this.#started_ms = this.clock.monotonic();
+    this.#beacons.clear();
+    this.failures.clear();
+    super.lead();
   }
 
   /** The committed CRUSH map. Not to be changed: see {@link editCrush}. */
@@ -225,7 +233,12 @@ export class OsdMonitor extends Service implements OsdContext {
     }
     while (this.#map.epoch < this.version) {
       const bytes = this.getVersion(this.#map.epoch + 1);
-      if (bytes === undefined) break;
+      if (bytes === undefined) {
+        // The store was copied from another monitor's, which keeps no more than this.
+        const full = this.context.store.get(this.table, `full_${this.version}`);
+        if (full !== undefined) this.#map = OSDMap.decode(full);
+        break;
+      }
       const inc = decodeOSDMapIncremental(bytes);
       this.#map = this.#map.apply(inc);
       this.#forget(inc);
