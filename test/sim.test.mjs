@@ -24,6 +24,8 @@ test('two runs of a seed give the same trace, byte for byte; another seed gives 
 
 for (const name of scenarioNames) {
   test(`scenario ${name}: clean at the end, nothing acknowledged is gone, all copies are equal`, async () => {
-    for (const seed of [3, 4, 5]) assert.ok((await runScenario(name, { seed, operations: 600 })).objects > 10);
+    // Those of several monitors take long, and are the same for most of their time.
+    const seeds = /mons?-|leader|minority/.test(name) && name !== 'mon-crash' && name !== 'mon-alone' ? [3] : [3, 4, 5];
+    for (const seed of seeds) assert.ok((await runScenario(name, { seed, operations: 600 })).objects > 10);
   });
 }

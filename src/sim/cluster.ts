@@ -60,6 +60,8 @@ class Machine {
 export interface SimClusterOptions {
   readonly seed: number;
   readonly osds?: number;
+  /** Monitors (default 1). */
+  readonly mons?: number;
   /** Options by section: `global`, `osd`, `osd.0`, ... */
   readonly settings?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Keeps the trace's lines, for a person to read. */
@@ -69,19 +71,23 @@ export interface SimClusterOptions {
 }
 
 /**
- * One monitor, one manager, some OSDs and a client, each on a machine of its own, on a simulated network, disk and clock. The daemons are the very code that the
+ * One monitor or several, one manager, some OSDs and a client, each on a machine of its own, on a simulated network, disk and clock. The daemons are the very code that the
  * processes run.
  */
 export class SimCluster {
   readonly world: SimWorld;
   readonly network: SimNetwork;
   readonly osds: number;
+  /** `mon.a`, ... */
+  readonly mons: readonly string[];
   readonly #options: SimClusterOptions;
   readonly #machines = new Map<string, Machine>();
   readonly #keys = new KeyRing();
   readonly #entropy: SeededEntropy;
   /** Of the OSDs that run, by name: for checkers that look past the protocol. */
   readonly stores = new Map<string, ObjectStore>();
+  /** Monitors that run, by name. */
+  readonly monitors = new Map<string, Monitor>();
   #client: Rados | undefined;
 
   constructor(options: SimClusterOptions) {
@@ -90,7 +96,8 @@ export class SimCluster {
     this.world = new SimWorld(options.seed, { keepLines: options.keepTrace ?? false });
     this.network = new SimNetwork(this.world);
     this.#entropy = this.world.entropy.fork();
-    const names = ['mon.a', 'mgr.x', ...Array.from({ length: this.osds }, (_, i) => `osd.${i}`), 'client.admin'];
+    this.mons = Array.from({ length: options.mons ?? 1 }, (_, i) => `mon.${String.fromCharCode(97 + i)}`);
+    const names = [...this.mons, 'mgr.x', ...Array.from({ length: this.osds }, (_, i) => `osd.${i}`), 'client.admin'];
     names.forEach((name, i) => {
       this.#machines.set(name, new Machine(new SimNode(this.world, name, `10.0.0.${i + 1}`)));
     });
@@ -102,11 +109,15 @@ export class SimCluster {
     return machine;
   }
 
+  #monAddrs(name: string): string {
+    return `[v2:${this.#machine(name).node.host}:${MON_PORT}/0]`;
+  }
+
   #config(type: 'mon' | 'mgr' | 'osd' | 'client', id: string, host: string): Config {
     const config = new Config({ cluster: 'ceph', type, id, host: `${type}-${id}`, pid: 1, daemon: type !== 'client' });
     const values = new Map<string, string>([
       ['fsid', '00000000-5e91-4014-8000-000000000001'],
-      ['mon_host', `[v2:${this.#machine('mon.a').node.host}:${MON_PORT}/0]`],
+      ['mon_host', this.mons.map((name) => this.#monAddrs(name)).join(',')],
       ['public_addr', host],
       ['osd_pool_default_size', String(Math.min(3, this.osds))],
       ['osd_crush_chooseleaf_type', '0'],
@@ -127,7 +138,7 @@ export class SimCluster {
   async start(timeout_ms = 60_000): Promise<void> {
     for (const machine of this.#machines.values()) machine.start();
     await this.#make();
-    await this.startDaemon('mon.a');
+    for (const mon of this.mons) await this.startDaemon(mon);
     await this.startDaemon('mgr.x');
     for (let i = 0; i < this.osds; i++) await this.startDaemon(`osd.${i}`);
     await this.#connect();
@@ -151,13 +162,16 @@ export class SimCluster {
     add('mgr.x', { mon: 'allow profile mgr', osd: 'allow *', mds: 'allow *' });
     for (let i = 0; i < this.osds; i++)
       add(`osd.${i}`, { mgr: 'allow profile osd', mon: 'allow profile osd', osd: 'allow *' });
-    const mon = this.#machine('mon.a');
-    const fsid = this.#config('mon', 'a', mon.node.host).str('fsid');
-    const addrs = EntityAddrVec.parse(`[v2:${mon.node.host}:${MON_PORT}/0]`)!;
-    const map = new MonMap({ fsid, created: now, lastChanged: now }).withMon(makeMonInfo('a', addrs));
-    const kv = mon.disk.openKv('mon.a/store');
-    mkfsMonitor(kv, map, encodeText(this.#keys.format()));
-    kv.close();
+    const fsid = this.#config('mon', 'a', this.#machine('mon.a').node.host).str('fsid');
+    let map = new MonMap({ fsid, created: now, lastChanged: now });
+    for (const name of this.mons) {
+      map = map.withMon(makeMonInfo(name.slice('mon.'.length), EntityAddrVec.parse(this.#monAddrs(name))!));
+    }
+    for (const name of this.mons) {
+      const kv = this.#machine(name).disk.openKv(`${name}/store`);
+      mkfsMonitor(kv, map, encodeText(this.#keys.format()));
+      kv.close();
+    }
     for (let i = 0; i < this.osds; i++) {
       const machine = this.#machine(`osd.${i}`);
       const osdFsid = `00000000-5e91-4014-8000-1000000000${String(i).padStart(2, '0')}`;
@@ -218,6 +232,7 @@ export class SimCluster {
         statfs: () => undefined,
       });
       machine.stop = () => monitor.stop();
+      this.monitors.set(name, monitor);
       await this.#drive(monitor.start());
     } else if (type === 'mgr') {
       const mgr = new MgrDaemon({ ...shared, id, keyring: this.#keyring(name) });
@@ -237,6 +252,7 @@ export class SimCluster {
     const machine = this.#machine(name);
     machine.stop = undefined;
     this.stores.delete(name);
+    this.monitors.delete(name);
     machine.node.crash();
     this.network.nodeCrashed(machine.node, isDark);
   }
@@ -328,6 +344,14 @@ export class SimCluster {
     }
   }
 
+  /** Every monitor that was made is in the quorum, and has what the others have. */
+  async waitQuorum(timeout_ms = 120_000): Promise<void> {
+    await this.waitFor('all monitors in the quorum', timeout_ms, async () => {
+      const { quorum_names } = await this.status();
+      return quorum_names.length === this.mons.length;
+    });
+  }
+
   waitClean(timeout_ms = 300_000): Promise<void> {
     return this.waitFor('every PG active+clean', timeout_ms, async () => {
       const { pgmap } = await this.status();
@@ -342,6 +366,7 @@ export class SimCluster {
 /** What the simulation looks at of `ceph -s -f json`. */
 export interface ClusterStatus {
   readonly osdmap: { readonly num_up_osds: number; readonly num_in_osds: number };
+  readonly quorum_names: readonly string[];
   readonly mgrmap: { readonly available: boolean };
   readonly pgmap: {
     readonly num_pgs: number;

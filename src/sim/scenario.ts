@@ -1,5 +1,6 @@
 import type { Logger } from '../base/index.ts';
 import { SimCluster } from './cluster.ts';
+import { compareMonitors } from './monitors.ts';
 import { compareReplicas } from './replicas.ts';
 import { SimWorkload } from './workload.ts';
 
@@ -40,6 +41,7 @@ export class ScenarioError extends Error {
 interface Scenario {
   readonly settings?: Readonly<Record<string, string>>;
   readonly objects?: number;
+  readonly mons?: number;
   disturb(cluster: SimCluster): Promise<void>;
 }
 
@@ -133,6 +135,56 @@ const scenarios = {
       for (const name of cluster.names) cluster.setSkew(name, 0);
     },
   },
+  /** Three monitors; the leader loses its power and comes back. */
+  'leader-crash': { mons: 3, disturb: (cluster) => lose(cluster, 'mon.a', 30_000) },
+  /** Three monitors; each loses its power in turn, without a word, and comes back. */
+  'mons-crash-in-turn': {
+    mons: 3,
+    async disturb(cluster) {
+      for (const name of cluster.mons) {
+        await lose(cluster, name, 1000 + (cluster.world.entropy.u32() % 30_000), true);
+        await cluster.waitQuorum();
+      }
+    },
+  },
+  /** Three monitors; one that follows reaches none of the others, while clients still reach it. */
+  'minority-apart': { mons: 3, disturb: (cluster) => cutFor(cluster, 'mon.c', cluster.mons, 40_000) },
+  /** Three monitors; the leader reaches none of the others, while clients still reach it. */
+  'leader-apart': { mons: 3, disturb: (cluster) => cutFor(cluster, 'mon.a', cluster.mons, 40_000) },
+  /** Three monitors; the leader reaches nobody. */
+  'leader-alone': { mons: 3, disturb: (cluster) => cutFor(cluster, 'mon.a', cluster.names, 40_000) },
+  /** Three monitors lose their power at once. */
+  'all-mons-crash': {
+    mons: 3,
+    async disturb(cluster) {
+      for (const name of cluster.mons) cluster.crash(name);
+      await cluster.pass(3000);
+      for (const name of cluster.mons) await cluster.restart(name);
+    },
+  },
+  /** One of three monitors is away for so long that the others keep too little for it: it copies the store of one. */
+  'mon-far-behind': {
+    mons: 3,
+    settings: { paxos_min: '10', paxos_trim_min: '5', paxos_trim_max: '20' },
+    async disturb(cluster) {
+      await lose(cluster, 'mon.c', 90_000);
+      await cluster.waitQuorum();
+      // And the one that was copied from is not needed any more.
+      await lose(cluster, 'mon.a', 20_000);
+    },
+  },
+  /** Two of three monitors lose their power: nothing can change until one comes back. */
+  'two-mons-crash': {
+    mons: 3,
+    async disturb(cluster) {
+      cluster.crash('mon.a');
+      cluster.crash('mon.b', true);
+      await cluster.pass(25_000);
+      await cluster.restart('mon.b');
+      await cluster.pass(30_000);
+      await cluster.restart('mon.a');
+    },
+  },
 } satisfies Record<string, Scenario>;
 
 export type ScenarioName = keyof typeof scenarios;
@@ -148,6 +200,7 @@ export async function runScenario(name: ScenarioName, options: ScenarioOptions):
   const cluster = new SimCluster({
     seed,
     keepTrace: options.keepTrace ?? false,
+    ...(scenario.mons === undefined ? {} : { mons: scenario.mons }),
     ...(options.logger === undefined ? {} : { logger: options.logger }),
     settings: { global: { osd_heartbeat_grace: '6', osd_heartbeat_interval: '2', ...scenario.settings } },
   });
@@ -171,6 +224,10 @@ export async function runScenario(name: ScenarioName, options: ScenarioOptions):
     const objects = await cluster.drive(workload.verify());
     // The last acknowledgement may be ahead of what a replica has in its store by one turn.
     await cluster.pass(1000);
+    if (cluster.mons.length > 1) {
+      await cluster.waitQuorum();
+      await compareMonitors(cluster);
+    }
     return {
       scenario: name,
       seed,
