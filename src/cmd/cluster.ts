@@ -446,16 +446,13 @@ async function planOf(options: ClusterOptions): Promise<ClusterPlan> {
   };
   const { store = 'memory', mons = 1 } = options;
   if (store !== 'memory' && store !== 'disk') throw new ErrnoError('EINVAL', `store ${store}: expected disk or memory`);
-  if (count('mons', mons, 9) > 1) {
-    throw new ErrnoError('EOPNOTSUPP', `mons ${mons}: a quorum of several monitors is not there yet; use one`);
-  }
   const settings = Object.entries(options.config ?? {}).map(([name, value]) => {
     const colon = name.lastIndexOf(':');
     const section = colon < 0 ? 'global' : name.slice(0, colon);
     return checkSetting(section, name.slice(colon + 1), String(value), `config ${name}`);
   });
   return newPlan({
-    mons,
+    mons: count('mons', mons, 9),
     osds: count('osds', options.osds ?? 3, 256),
     hosts: count('hosts', options.hosts ?? 1, 256),
     port: options.port === undefined ? await freePort() : count('port', options.port, 64_000),

@@ -115,7 +115,8 @@ export function isSepiola(pid: number): boolean {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('sepiola');
+    // By its own name, or as the script of a checkout runs it.
+    return /sepiola|scripts\/run\.mjs/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
   } catch {
     return true; // No /proc here: trust the signal.
   }

@@ -44,10 +44,10 @@ const UP_HELP = `usage: sepiola up [options]
 Makes a cluster in a directory, or resumes the one that is there, and shows its status until Ctrl-C stops it.
 
   --dir DIR                     where it lives (default ./cluster)
-  --mons N                      monitors (default 1; more than one is not there yet)
+  --mons N                      monitors (default 1); three go on without any one of them
   --osds N                      OSDs (default 3)
   --hosts N                     host buckets the OSDs are spread over (default 1); the failure domain is then host, else osd
-  --port BASE                   the monitor's port; daemons take theirs from BASE+20 on (default 43000)
+  --port BASE                   the first monitor's port, the others' follow; daemons take theirs from BASE+20 on (default 43000)
   --store disk|memory           where OSDs keep data (default disk)
   --osd-size SIZE               bytes of each OSD's store (default 10G)
   --set SECTION:OPTION=VALUE    an option of ceph.conf; may be given again and again
@@ -153,9 +153,12 @@ async function readiness(client: AdminClient, plan: ClusterPlan): Promise<Readin
   const status = JSON.parse(reply.out) as {
     osdmap: { num_up_osds: number; num_in_osds: number };
     mgrmap: { available: boolean };
+    quorum_names: string[];
   };
   const { num_up_osds: up, num_in_osds: inside } = status.osdmap;
   const missing: string[] = [];
+  const quorum = status.quorum_names;
+  if (quorum.length < plan.mons) missing.push(`monitors (${quorum.join(', ')} of ${plan.mons} in the quorum)`);
   if (up < plan.osds || inside < plan.osds) missing.push(`OSDs (${up} up, ${inside} in of ${plan.osds})`);
   if (!status.mgrmap.available) missing.push('an active manager');
   return { ready: missing.length === 0, waitingFor: missing.join(' and ') };
@@ -278,8 +281,6 @@ async function prepare(argv: string[]): Promise<UpOptions> {
     osdSize: values['osd-size'] === undefined ? (existing?.osdSize ?? 10 * 2 ** 30) : parseSize(values['osd-size']),
     settings: existing?.settings ?? settings,
   } as const;
-  if (wanted.mons > 1)
-    throw new ErrnoError('EOPNOTSUPP', `--mons ${wanted.mons}: a quorum of several monitors is not there yet; use one`);
   if (existing !== undefined) {
     for (const key of ['mons', 'osds', 'hosts', 'port', 'store', 'osdSize'] as const) {
       if (wanted[key] !== existing[key]) {
