@@ -1,11 +1,11 @@
 // Three monitors: the cluster goes on while any two of them run, waits while only one does, and all have the same in the end.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { MonStore } from '../dist/paxos/index.js';
 import { osDisk } from '../dist/runtime/index.js';
-import { sleep, TestCluster } from './lib/cluster.mjs';
+import { root, sleep, TestCluster } from './lib/cluster.mjs';
 
 let c;
 
@@ -116,4 +116,22 @@ test('all three have the same state, and come up again with it', async () => {
   await c.up();
   assert.deepEqual(await quorum(), ['a', 'b', 'c']);
   assert.deepEqual(await c.cephJson('osd', 'pool', 'ls'), ['data', 'without-a', 'without-c', 'waited']);
+});
+
+test('a monitor is removed, made anew, and joins', async () => {
+  const gone = c.pids().get('mon.c');
+  await c.ceph('mon', 'rm', 'c');
+  await waitQuorum(['a', 'b']);
+  await c.waitFor('mon.c to end', () => !existsSync(`/proc/${gone}`));
+  const map = join(c.dir, 'map');
+  const store = join(c.dir, 'mon.c');
+  await c.ceph('mon', 'getmap', '-o', map);
+  rmSync(join(store, 'store.mdb'), { recursive: true });
+  const keyring = join(store, 'keyring');
+  const sepiola = [join(root, 'bin', 'sepiola.js'), 'mon', '--conf', c.env.CEPH_CONF, '--id', 'c'];
+  const made = await c.run(process.execPath, [...sepiola, '--mkfs', '--monmap', map, '--keyring', keyring]);
+  assert.equal(made.code, 0, made.stderr);
+  c.startDaemon('mon.c', ['--public-addr', `127.0.0.1:${c.port + 2}`]);
+  await waitQuorum(['a', 'b', 'c']);
+  assert.equal((await c.cephJson('mon', 'dump')).mons.length, 3);
 });

@@ -24,7 +24,6 @@ export async function makeMon(context: DaemonContext): Promise<void> {
   const { monmap } = context.flags;
   if (typeof monmap !== 'string') throw new Error('--mkfs needs --monmap FILE');
   const map = decodeFromBytes(monMap, readFileSync(monmap));
-  if (map.mon(context.id) === undefined) throw new Error(`${monmap} has no monitor ${context.id}`);
   const keyring = context.config.expand(context.config.str('keyring'));
   const keys = readFileSync(keyring);
   KeyRing.parse(keys, keyring);

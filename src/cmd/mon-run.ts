@@ -2,11 +2,14 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { KeyRing } from '../auth/index.ts';
 import { Monitor } from '../mon/index.ts';
+import { EntityAddrVec } from '../types/index.ts';
 import { claimDirectory } from './claim.ts';
 import { commonAdminCommand } from './common-admin.ts';
 import type { DaemonContext, RunningDaemon } from './daemon.ts';
 import { hostMetadata } from './metadata.ts';
 import { monDataPath, openMonStore } from './mon-make.ts';
+
+const MON_PORT = 3300;
 
 /** Runs a monitor on the store that `--mkfs` made. */
 export async function startMon(context: DaemonContext): Promise<RunningDaemon> {
@@ -21,6 +24,14 @@ export async function startMon(context: DaemonContext): Promise<RunningDaemon> {
   }
 }
 
+/** Where a monitor listens that the map does not have: `public_addrv` or `public_addr`, at Ceph's port unless it names one. */
+function ownAddrs({ config }: DaemonContext): EntityAddrVec {
+  const text = config.str('public_addrv') || config.str('public_addr');
+  if (text === '' || text === '-') return EntityAddrVec.empty;
+  const addrs = EntityAddrVec.parse(text) ?? EntityAddrVec.empty;
+  return new EntityAddrVec(addrs.addrs.map((addr) => (addr.port === 0 ? addr.with({ port: MON_PORT }) : addr)));
+}
+
 async function run(context: DaemonContext, release: () => void): Promise<RunningDaemon> {
   const { id, config, logger } = context;
   const path = monDataPath(context);
@@ -30,6 +41,8 @@ async function run(context: DaemonContext, release: () => void): Promise<Running
     ...context,
     kv,
     hostname: hostname().split('.')[0]!,
+    addrs: ownAddrs(context),
+    removed: () => context.fatal(`mon.${id} was removed from the cluster's monitor map`),
     keyring: KeyRing.parse(readFileSync(keyring), keyring),
     metadata: hostMetadata(hostname().split('.')[0]!),
     commonCommand: (command, own) => commonAdminCommand(context, command, own),

@@ -10,7 +10,7 @@ import {
 } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
 import { DecodeError, decodeFromBytes, decodeText, encodeText } from '../encoding/index.ts';
-import { MLog, MMgrDigest, MMonGlobalID, messageTypeNumber } from '../messages/index.ts';
+import { MLog, MMgrDigest, MMonGlobalID, MMonJoin, messageTypeNumber } from '../messages/index.ts';
 import { type Connection, type Dispatcher, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
 import { MonStore, PaxosLog, StoreTransaction } from '../paxos/index.ts';
 import {
@@ -85,6 +85,8 @@ export interface MonitorOptions {
   ) => AdminReply | Promise<AdminReply>;
   /** Appends text to a cluster log file. */
   writeClusterLog(path: string, text: string): void;
+  /** Where it listens while the monitor map does not have it: it then asks to be let in. */
+  readonly addrs?: EntityAddrVec;
   /** Ends this monitor: the cluster's map has it no more. */
   readonly removed?: () => void;
   /** Bytes of the file system that holds the store; `used` is what the store itself takes. */
@@ -191,6 +193,9 @@ export class Monitor implements Dispatcher {
       },
       get metadata() {
         return self.metadata;
+      },
+      get addrs() {
+        return self.addrs;
       },
       get map() {
         return self.monmap.map;
@@ -417,7 +422,7 @@ export class Monitor implements Dispatcher {
   }
 
   get addrs(): EntityAddrVec {
-    return this.monmap.map.mon(this.id)?.addrs ?? EntityAddrVec.empty;
+    return this.monmap.map.mon(this.id)?.addrs ?? this.options.addrs ?? EntityAddrVec.empty;
   }
 
   /** True in a quorum, where the state here is the cluster's. */
@@ -495,7 +500,12 @@ export class Monitor implements Dispatcher {
     this.fs.fsid = fsid;
     for (const service of this.#services) service.start();
     this.#applyOwnConfig();
-    if (this.addrs.isEmpty) throw new Error(`mon.${this.id} is not in the monitor map`);
+    if (this.monmap.map.rankOf(this.id) < 0 && this.quorum.hasEverJoined) {
+      throw new Error(
+        `mon.${this.id} was removed from the cluster's monitor map; to bring it back, make it anew with --mkfs`,
+      );
+    }
+    if (this.addrs.isEmpty) throw new Error(`mon.${this.id} is not in the monitor map; give it a --public-addr`);
     const { config, network, clock, entropy, logger } = this.options;
     const messenger = new Messenger({
       network,
@@ -511,7 +521,8 @@ export class Monitor implements Dispatcher {
     messenger.addDispatcher(this);
     this.#messenger = messenger;
     const addrs = new EntityAddrVec(this.addrs.addrs.filter((a) => a.type === 2));
-    const isAlone = this.monmap.map.size === 1;
+    const { map } = this.monmap;
+    const isAlone = map.size === 1 && map.rankOf(this.id) === 0;
     // One that is alone listens when its first maps are there.
     if (isAlone) await this.#lookAround();
     await messenger.bind(addrs);
@@ -742,6 +753,11 @@ export class Monitor implements Dispatcher {
       case messageTypeNumber.MON_GLOBAL_ID:
         if (this.#leading) this.auth.moreIds(MMonGlobalID.decode(message).oldMaxId);
         return true;
+      case messageTypeNumber.MON_JOIN: {
+        const { fsid, name, addrs } = MMonJoin.decode(message);
+        if (this.#leading && fsid === this.fsid) this.monmap.join(name, addrs);
+        return true;
+      }
       case messageTypeNumber.LOG:
         this.#takePeerLog(message);
         return true;

@@ -173,6 +173,19 @@ export class MonmapMonitor extends Service {
     return committing(`adding mon.${name} at ${addrs}`);
   }
 
+  /** A monitor asks the leader to be let in (MMonJoin); it has shown the monitors' key. */
+  join(name: string, addrs: EntityAddrVec): void {
+    this.whenWriteable(() => {
+      if (addrs.isEmpty || this.#pending.mon(name)?.addrs.equals(addrs) === true) return;
+      let map = this.#pending;
+      for (const other of [name, ...addrs.addrs.map((addr) => map.nameOfAddr(addr))]) {
+        if (other !== undefined && map.mon(other) !== undefined) map = map.withoutMon(other);
+      }
+      this.#pending = map.withMon(makeMonInfo(name, addrs));
+      this.submit();
+    });
+  }
+
   #stat(f: Formatter | undefined, mon: Monitor): CommandResult {
     const map = this.#map;
     const { ranks, names, leader } = mon.quorum;

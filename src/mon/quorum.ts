@@ -1,7 +1,7 @@
 import type { Clock, Entropy, Logger, TimerHandle } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
 import { byNumber, decodeFromBytes, encodeToBytes, s32, sortedMap, struct, u16 } from '../encoding/index.ts';
-import { MMonElection, MMonPaxos, MMonProbe, monElectionOp, monProbeOp } from '../messages/index.ts';
+import { MMonElection, MMonJoin, MMonPaxos, MMonProbe, monElectionOp, monProbeOp } from '../messages/index.ts';
 import type { Connection, Messenger, ReceivedMessage, WireMessage } from '../msgr/index.ts';
 import {
   Election,
@@ -41,6 +41,7 @@ export interface QuorumOwner {
   readonly commitLog: PaxosLog;
   readonly messenger: Messenger | undefined;
   readonly metadata: ReadonlyMap<string, string>;
+  readonly addrs: EntityAddrVec;
   /** The map in use, and its replacement by a newer one that another monitor has. */
   readonly map: MonMap;
   adoptMap(map: MonMap): void;
@@ -449,6 +450,8 @@ export class Quorum implements PaxosPeers {
     }
     if (m.quorum.length > 0) {
       if (map.rankOf(id) >= 0) this.#callElection();
+      // A newer map, with this monitor, comes with the answer to a later probe.
+      else this.#send(m.leader, MMonJoin.encode({ fsid: map.fsid, name: id, addrs: this.#owner.addrs }));
       return;
     }
     if (map.mon(m.name) !== undefined) this.#outside.add(m.name);

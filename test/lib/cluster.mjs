@@ -119,11 +119,11 @@ export class TestCluster {
   }
 
   /** Starts one daemon again, as `sepiola osd --conf C --id N` does. */
-  startDaemon(name) {
+  startDaemon(name, args = []) {
     const [type, id] = name.split('.');
     const child = spawn(
       process.execPath,
-      [join(root, 'bin', 'sepiola.js'), type, '--conf', this.env.CEPH_CONF, '--id', id],
+      [join(root, 'bin', 'sepiola.js'), type, '--conf', this.env.CEPH_CONF, '--id', id, ...args],
       {
         detached: true,
         stdio: 'ignore',
