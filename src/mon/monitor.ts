@@ -10,9 +10,9 @@ import {
 } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
 import { DecodeError, decodeFromBytes, decodeText, encodeText } from '../encoding/index.ts';
-import { MLog, MMgrDigest, MMonGlobalID, MMonJoin, messageTypeNumber } from '../messages/index.ts';
+import { MLog, MMgrDigest, MMonGlobalID, messageTypeNumber } from '../messages/index.ts';
 import { type Connection, type Dispatcher, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
-import { MonStore, PaxosLog, StoreTransaction } from '../paxos/index.ts';
+import { MonStore, type PaxosLog, StoreTransaction } from '../paxos/index.ts';
 import {
   CEPH_VERSION_COMMIT,
   CEPH_VERSION_SHORT,
@@ -39,6 +39,7 @@ import { HealthMonitor } from './health.ts';
 import { HealthLog } from './health-log.ts';
 import { KvMonitor } from './kv.ts';
 import { LogMonitor } from './log.ts';
+import { handlePeerMessage, makeMembership } from './membership.ts';
 import { MgrMonitor } from './mgr.ts';
 import { MgrProxy } from './mgr-proxy.ts';
 import { MgrStatMonitor } from './mgrstat.ts';
@@ -49,13 +50,13 @@ import { registerOsdCommands } from './osd/commands.ts';
 import { osdChecks } from './osd/health.ts';
 import { OsdMonitor } from './osd/osd-monitor.ts';
 import { OsdRequests } from './osd/requests.ts';
-import { decodeMetadata, encodeMetadata, Quorum } from './quorum.ts';
-import { changesCluster, Requests } from './requests.ts';
+import { decodeMetadata, encodeMetadata, type Quorum } from './quorum.ts';
+import { changesCluster, type Requests } from './requests.ts';
 import type { Service, ServiceContext } from './service.ts';
 import { Session } from './session.ts';
 import { registerStatusCommands } from './status.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { TimeCheck } from './time-check.ts';
+import type { TimeCheck } from './time-check.ts';
 
 /** Peers with a session at most; more are turned away. */
 const SESSIONS_MAX = 65_536;
@@ -149,103 +150,17 @@ export class Monitor implements Dispatcher {
     this.store = new MonStore(options.kv);
     this.#checkStore();
     const { config, clock, logger, entropy } = options;
-    const self = this;
-    const seconds = (name: string): number => config.num(name) * 1000;
-    this.commitLog = new PaxosLog(
-      this.store,
-      logger,
-      clock,
-      {
-        keep_min: config.num('paxos_min'),
-        trim_min: config.num('paxos_trim_min'),
-        trim_max: config.num('paxos_trim_max'),
-      },
-      () => {
-        const lease_ms = seconds('mon_lease');
-        return {
-          lease_ms,
-          renew_ms: lease_ms * config.num('mon_lease_renew_interval_factor'),
-          leaseAck_ms: lease_ms * config.num('mon_lease_ack_timeout_factor'),
-          accept_ms: lease_ms * config.num('mon_accept_timeout_factor'),
-        };
-      },
-      {
-        get rank() {
-          return self.quorum.rank;
-        },
-        get electionEpoch() {
-          return self.quorum.electionEpoch;
-        },
-        send: (rank, message) => this.quorum.send(rank, message),
-        bootstrap: (why) => this.quorum.bootstrap(why),
-      },
-    );
-    this.quorum = new Quorum({
-      id: this.id,
-      clock,
-      entropy,
-      config,
-      logger,
-      store: this.store,
-      commitLog: this.commitLog,
-      get messenger() {
-        return self.messenger;
-      },
-      get metadata() {
-        return self.metadata;
-      },
-      get addrs() {
-        return self.addrs;
-      },
-      get map() {
-        return self.monmap.map;
-      },
-      adoptMap: (map) => this.monmap.adopt(map),
+    const { commitLog, quorum, requests, timeCheck } = makeMembership(this, {
+      isLeading: () => this.#leading,
       left: () => this.#leftQuorum(),
       joined: () => this.#joinedQuorum(),
       reload: () => this.#refresh(),
-      removed: () => {
-        logger.log('mon', 0, `mon.${this.id} was removed from the monitor map, and ends`);
-        this.options.removed?.();
-      },
-      clusterLog: (text) => this.log.log('info', text),
-    });
-    this.requests = new Requests({
-      clock,
-      logger,
-      get isActiveLeader() {
-        return self.#leading;
-      },
-      get forwardTo() {
-        return self.quorum.isPeon ? self.quorum.leader : -1;
-      },
-      sendTo: (rank, message) => this.quorum.sendTo(rank, message),
       handle: (message, session) => this.#handleRequest(message, session),
-      sendOsdMaps: (session, from) => {
-        if (session.connection.isConnected) this.subscriptions.sendOsdMaps(session, from);
-      },
     });
-    this.timeCheck = new TimeCheck({
-      clock,
-      config,
-      get map() {
-        return self.monmap.map;
-      },
-      get rank() {
-        return self.quorum.rank;
-      },
-      get isLeader() {
-        return self.quorum.isLeader;
-      },
-      get ranks() {
-        return self.quorum.ranks;
-      },
-      get electionEpoch() {
-        return self.quorum.electionEpoch;
-      },
-      sendTo: (rank, message) => this.quorum.sendTo(rank, message),
-      clusterLog: (text) => this.log.log('warn', text),
-    });
+    this.commitLog = commitLog;
+    this.quorum = quorum;
+    this.requests = requests;
+    this.timeCheck = timeCheck;
     const context: ServiceContext = { clock, logger, store: this.store, log: this.commitLog };
     const clog = (level: 'debug' | 'info' | 'sec' | 'warn' | 'error', text: string): void => this.log.log(level, text);
 
@@ -724,53 +639,13 @@ export class Monitor implements Dispatcher {
 
   #handleMessage(message: ReceivedMessage): void {
     const { connection } = message;
-    if (connection.peerType === entityType.MON && this.#handlePeer(message)) return;
+    if (connection.peerType === entityType.MON && handlePeerMessage(this, message, this.#leading)) return;
     if (connection.isOutgoing) {
       if (this.mgrProxy.owns(connection)) this.mgrProxy.handleMessage(message);
       return;
     }
     const session = connection.session instanceof Session ? connection.session : this.#openSession(connection);
     if (session !== undefined) this.#route(message, session);
-  }
-
-  /** A message among monitors; false for what a monitor sends as any client does. */
-  #handlePeer(message: ReceivedMessage): boolean {
-    const { connection, type } = message;
-    // Who dialled has shown the monitors' key; who was dialled answered with it.
-    if (!connection.isOutgoing && connection.identity?.name.type !== entityType.MON) return false;
-    if (this.quorum.handle(message)) return true;
-    const from = this.quorum.rankOf(connection);
-    switch (type) {
-      case messageTypeNumber.FORWARD:
-        this.requests.handleForward(message);
-        return true;
-      case messageTypeNumber.ROUTE:
-        if (from === this.quorum.leader || this.quorum.leader < 0) this.requests.handleRoute(message);
-        return true;
-      case messageTypeNumber.TIMECHECK2:
-        this.timeCheck.handle(message, from);
-        return true;
-      case messageTypeNumber.MON_GLOBAL_ID:
-        if (this.#leading) this.auth.moreIds(MMonGlobalID.decode(message).oldMaxId);
-        return true;
-      case messageTypeNumber.MON_JOIN: {
-        const { fsid, name, addrs } = MMonJoin.decode(message);
-        if (this.#leading && fsid === this.fsid) this.monmap.join(name, addrs);
-        return true;
-      }
-      case messageTypeNumber.LOG:
-        this.#takePeerLog(message);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  /** Entries that a peon writes into the cluster log. */
-  #takePeerLog(message: ReceivedMessage): void {
-    if (!this.#leading) return;
-    const m = MLog.decode(message);
-    if (m.fsid === this.fsid) this.log.add(m.entries);
   }
 
   /** Brings a client's message to where it can be handled: here, or at the leader. */
