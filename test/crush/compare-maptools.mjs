@@ -26,6 +26,7 @@ const bare = (text) =>
     .replace(/[Tt]ime elapsed [\d.e+-]+ secs/g, 'time elapsed')
     .replace(/^TIME [0-9a-f]+ +-?\d+ .*\n/gm, '')
     .replace(/\n+/g, '\n')
+    .replace(/^\n/, '')
     .replace(/^ceph version 16\.2\.15 \(\w+\)/, 'ceph version')
     // Ceph balances pools in random order.
     .replace(/^pools .*$/gm, (line) => line.split(' ').sort().join(' '));
