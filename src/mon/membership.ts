@@ -1,4 +1,4 @@
-import { MLog, MMonGlobalID, MMonJoin, messageTypeNumber } from '../messages/index.ts';
+import { MLog, MMonGlobalID, MMonHealthChecks, MMonJoin, messageTypeNumber } from '../messages/index.ts';
 import type { ReceivedMessage } from '../msgr/index.ts';
 import { PaxosLog } from '../paxos/index.ts';
 import { entityType } from '../types/index.ts';
@@ -154,6 +154,11 @@ export function handlePeerMessage(mon: Monitor, message: ReceivedMessage, isLead
       return true;
     case messageTypeNumber.MON_GLOBAL_ID:
       if (isLeading) mon.auth.moreIds(MMonGlobalID.decode(message).oldMaxId);
+      return true;
+    case messageTypeNumber.MON_HEALTH_CHECKS:
+      if (isLeading && quorum.ranks.includes(from)) {
+        mon.peerChecks.set(from, MMonHealthChecks.decode(message).healthChecks);
+      }
       return true;
     case messageTypeNumber.MON_JOIN: {
       const { fsid, name, addrs } = MMonJoin.decode(message);

@@ -1,9 +1,12 @@
 import { formatBytes, healthStatus } from '../types/index.ts';
-import type { HealthChecks } from './health.ts';
+import { type HealthChecks, mergeChecks } from './health.ts';
 import type { Monitor } from './monitor.ts';
 
-/** What is wrong with the monitors themselves: their disks, and options that weaken the cluster. */
-export function monitorChecks(mon: Monitor): HealthChecks {
+/**
+ * What is wrong at this very monitor: its disk, and options that weaken the cluster. Summaries are Ceph's templates, which {@link monitorChecks} fills with the names
+ * of all monitors that have the same to say.
+ */
+export function ownChecks(mon: Monitor): HealthChecks {
   const checks: HealthChecks = new Map();
   const { config, id } = mon;
   const raise = (code: string, severity: number, summary: string, detail: string): void => {
@@ -14,21 +17,21 @@ export function monitorChecks(mon: Monitor): HealthChecks {
     const percent = Math.floor((disk.free / disk.total) * 100);
     const text = `mon.${id} has ${percent}% avail`;
     if (percent <= config.num('mon_data_avail_crit')) {
-      raise('MON_DISK_CRIT', healthStatus.ERR, `mon ${id} is very low on available space`, text);
+      raise('MON_DISK_CRIT', healthStatus.ERR, 'mon%plurals% %names% %isorare% very low on available space', text);
     } else if (percent <= config.num('mon_data_avail_warn')) {
-      raise('MON_DISK_LOW', healthStatus.WARN, `mon ${id} is low on available space`, text);
+      raise('MON_DISK_LOW', healthStatus.WARN, 'mon%plurals% %names% %isorare% low on available space', text);
     }
   }
   const limit = config.num('mon_data_size_warn');
   if (disk?.used !== undefined && disk.used >= limit) {
     const detail = `mon.${id} is ${formatBytes(disk.used)} >= mon_data_size_warn (${formatBytes(limit)})`;
-    raise('MON_DISK_BIG', healthStatus.WARN, `mon ${id} is using a lot of disk space`, detail);
+    raise('MON_DISK_BIG', healthStatus.WARN, 'mon%plurals% %names% %isorare% using a lot of disk space', detail);
   }
   if (config.bool('mon_warn_on_osd_down_out_interval_zero') && config.num('mon_osd_down_out_interval') === 0) {
     raise(
       'OSD_NO_DOWN_OUT_INTERVAL',
       healthStatus.WARN,
-      `mon ${id} has mon_osd_down_out_interval set to 0`,
+      'mon%plurals% %names% %hasorhave% mon_osd_down_out_interval set to 0',
       `mon.${id} has mon_osd_down_out_interval set to 0`,
     );
   }
@@ -39,10 +42,40 @@ export function monitorChecks(mon: Monitor): HealthChecks {
     raise(
       'AUTH_INSECURE_GLOBAL_ID_RECLAIM_ALLOWED',
       healthStatus.WARN,
-      `mon ${id} is allowing insecure global_id reclaim`,
+      'mon%plurals% %isorare% allowing insecure global_id reclaim',
       `mon.${id} has auth_allow_insecure_global_id_reclaim set to true`,
     );
   }
+  return checks;
+}
+
+/** Checks of this monitor and of those that report to it, each code once. */
+function namedChecks(mon: Monitor): HealthChecks {
+  const all: HealthChecks = new Map();
+  const names = new Map<string, string[]>();
+  const byRank = new Map(mon.peerChecks).set(mon.rank, ownChecks(mon));
+  for (const [rank, checks] of [...byRank].sort(([a], [b]) => a - b)) {
+    mergeChecks(all, checks);
+    const name = mon.monmap.map.ranks[rank] ?? mon.id;
+    for (const code of checks.keys()) names.set(code, [...(names.get(code) ?? []), name]);
+  }
+  for (const [code, check] of all) {
+    const who = names.get(code)!;
+    const many = who.length > 1;
+    const summary = check.summary
+      .replaceAll('%plurals%', many ? 's' : '')
+      .replaceAll('%names%', who.join(','))
+      .replaceAll('%isorare%', many ? 'are' : 'is')
+      .replaceAll('%hasorhave%', many ? 'have' : 'has');
+    all.set(code, { ...check, summary });
+  }
+  return all;
+}
+
+/** What is wrong with the monitors: what each says of itself, who is missing, and clocks that differ. */
+export function monitorChecks(mon: Monitor): HealthChecks {
+  const checks = namedChecks(mon);
+  const { config } = mon;
   const { map } = mon.monmap;
   const { ranks, names } = mon.quorum;
   const out = map.ranks.filter((_name, rank) => !ranks.includes(rank));

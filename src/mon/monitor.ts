@@ -10,7 +10,7 @@ import {
 } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
 import { DecodeError, decodeFromBytes, decodeText, encodeText } from '../encoding/index.ts';
-import { MLog, MMgrDigest, MMonGlobalID, messageTypeNumber } from '../messages/index.ts';
+import { MLog, MMgrDigest, MMonGlobalID, MMonHealthChecks, messageTypeNumber } from '../messages/index.ts';
 import { type Connection, type Dispatcher, Messenger, monPolicies, type ReceivedMessage } from '../msgr/index.ts';
 import { MonStore, type PaxosLog, StoreTransaction } from '../paxos/index.ts';
 import {
@@ -35,7 +35,7 @@ import { ConfigMonitor } from './config.ts';
 import type { OptionMask } from './config-map.ts';
 import { Dispatch } from './dispatch.ts';
 import { FsMonitor } from './fs.ts';
-import { HealthMonitor } from './health.ts';
+import { type HealthChecks, HealthMonitor } from './health.ts';
 import { HealthLog } from './health-log.ts';
 import { KvMonitor } from './kv.ts';
 import { LogMonitor } from './log.ts';
@@ -44,7 +44,7 @@ import { MgrMonitor } from './mgr.ts';
 import { MgrProxy } from './mgr-proxy.ts';
 import { MgrStatMonitor } from './mgrstat.ts';
 import { MKFS_TABLE, STORE_VERSION, TABLE } from './mkfs.ts';
-import { monitorChecks } from './mon-checks.ts';
+import { monitorChecks, ownChecks } from './mon-checks.ts';
 import { MonmapMonitor } from './monmap.ts';
 import { registerOsdCommands } from './osd/commands.ts';
 import { osdChecks } from './osd/health.ts';
@@ -130,6 +130,8 @@ export class Monitor implements Dispatcher {
   readonly #healthLog: HealthLog;
   readonly #dispatch: Dispatch;
   readonly #services: readonly Service[];
+  /** What those who follow this leader say is wrong at them, by rank. */
+  readonly peerChecks = new Map<number, HealthChecks>();
   readonly #sessions = new Set<Session>();
   /** Messages of clients that wait for a quorum or a lease. */
   #waiting: { readonly message: ReceivedMessage; readonly session: Session }[] = [];
@@ -137,6 +139,8 @@ export class Monitor implements Dispatcher {
   #messenger: Messenger | undefined;
   /** True on a leader whose state is recovered. */
   #leading = false;
+  /** A follower has told its leader of something wrong. */
+  #hasReported = false;
   #stopped = false;
   #timer: TimerHandle | undefined;
   #digestTimer: TimerHandle | undefined;
@@ -475,6 +479,8 @@ export class Monitor implements Dispatcher {
 
   #leftQuorum(): void {
     this.#leading = false;
+    this.peerChecks.clear();
+    this.#hasReported = false;
     this.timeCheck.stop();
     this.requests.left();
     this.#healthLog.stop();
@@ -570,13 +576,21 @@ export class Monitor implements Dispatcher {
       if (this.#leading) {
         for (const service of this.#services) service.tick();
         this.#healthLog.look();
-      }
+      } else if (this.quorum.isPeon) this.#reportChecks();
       this.quorum.tick();
       this.requests.tick();
       const { exitedFor_ms } = this.quorum;
       if (exitedFor_ms !== undefined && exitedFor_ms > this.#outOfQuorumMax_ms) this.#sendClientsAway();
       this.#scheduleTick();
     });
+  }
+
+  /** Tells the leader what is wrong here, and once when nothing is any more. */
+  #reportChecks(): void {
+    const healthChecks = ownChecks(this);
+    if (healthChecks.size === 0 && !this.#hasReported) return;
+    this.#hasReported = healthChecks.size > 0;
+    this.quorum.sendTo(this.quorum.leader, MMonHealthChecks.encode({ healthChecks }));
   }
 
   /** Out of the quorum for too long: clients look for another monitor. */
