@@ -139,6 +139,8 @@ export class Monitor implements Dispatcher {
   #messenger: Messenger | undefined;
   /** True on a leader whose state is recovered. */
   #leading = false;
+  /** Version of the log up to which subscribers were told, on a follower. */
+  #toldVersion = 0;
   /** A follower has told its leader of something wrong. */
   #hasReported = false;
   #stopped = false;
@@ -545,7 +547,11 @@ export class Monitor implements Dispatcher {
     for (const { message, session } of waiting) {
       if (this.#sessions.has(session)) this.#guard(message, () => this.#route(message, session));
     }
-    this.subscriptions.checkAll(() => true);
+    // A follower commits before it may tell. Digests go out by the clock alone.
+    const version = this.commitLog.lastCommitted;
+    if (version === this.#toldVersion) return;
+    this.#toldVersion = version;
+    this.subscriptions.checkAll((what) => what !== 'mgrdigest');
   }
 
   stop(): void {
