@@ -66,6 +66,8 @@ export class ClientOp {
     return true;
   }
 
+  /** Begun in an interval that has ended: messages with views of its data may still wait to be sent to copies of that interval. */
+  wasTakenBack = false;
   /** Data read ahead of execution. */
   fetched: Fetched | undefined = undefined;
   /** Objects brought here for its copy-from operations, or why they are not. */

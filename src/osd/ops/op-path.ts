@@ -49,8 +49,8 @@ export class OpPath {
   readonly #contexts = new Map<string, ObjectContext>();
   /** Requests that wait for an object's recovery, by the object. */
   readonly #waitingForObject = new Map<string, ClientOp[]>();
-  /** Requests whose data is being read. */
-  readonly #fetching = new Set<ClientOp>();
+  /** Requests whose data is being brought, each with the attempt at it: one that a new interval took back comes again with another. */
+  readonly #fetching = new Map<ClientOp, symbol>();
   contexts_max = 4096;
   readonly #writer = new Writer(1024);
 
@@ -474,17 +474,27 @@ export class OpPath {
     else host.drop(op, 'try again');
   }
 
+  #beginFetch(op: ClientOp): symbol {
+    const attempt = Symbol();
+    this.#fetching.set(op, attempt);
+    return attempt;
+  }
+
+  /** False for an attempt of an interval that has ended. */
+  #endFetch(op: ClientOp, attempt: symbol): boolean {
+    return this.#fetching.get(op) === attempt && this.#fetching.delete(op);
+  }
+
   /** Brings the objects that the request copies from. Until then everything else on this object waits. */
   #copyFirst(op: ClientOp, obc: ObjectContext): void {
-    const fetching = this.#fetching;
-    fetching.add(op);
+    const attempt = this.#beginFetch(op);
     obc.blocked = true;
     op.state = 'copying';
     this.#host.copyFrom(
       op,
-      () => fetching.has(op),
+      () => this.#fetching.get(op) === attempt,
       (copied) => {
-        if (!fetching.delete(op)) return;
+        if (!this.#endFetch(op, attempt)) return;
         obc.blocked = false;
         op.copied = copied;
         this.#execute(op, obc);
@@ -497,13 +507,11 @@ export class OpPath {
   /** Reads ahead of execution, off the event loop's thread. Until then changes of the object wait, so that the request sees what it would have seen at once. */
   #fetch(op: ClientOp, obc: ObjectContext, offset: number, length: number): void {
     const { store, coll } = this.#host;
-    const fetching = this.#fetching;
-    fetching.add(op);
+    const attempt = this.#beginFetch(op);
     obc.readsInFlight++;
     op.state = 'reading';
     store.read(coll, obc.gho, offset, length, (error, data) => {
-      // A new interval has taken it back.
-      if (!fetching.delete(op)) return;
+      if (!this.#endFetch(op, attempt)) return;
       op.fetched = { offset, length, error, data };
       obc.readsInFlight--;
       this.#executeRead(op, obc);
@@ -825,7 +833,7 @@ export class OpPath {
     for (const part of reply.data) bytesOut += part.length;
     op.state = 'done';
     // Every copy has it on disk and has answered; all that lasts has been copied out of it.
-    if (op.isBulkWrite) op.message.recycleData();
+    if (op.isBulkWrite && !op.wasTakenBack) op.message.recycleData();
     op.message.release();
     host.opDone(op, bytesIn, bytesOut);
   }
@@ -838,11 +846,12 @@ export class OpPath {
     for (const c of open) {
       if (c.op !== undefined) {
         for (const sub of c.op.ops) sub.restore();
+        c.op.wasTakenBack = true;
         again.push(c.op);
       }
       if (c.repeats !== undefined) again.push(...c.repeats);
     }
-    again.push(...this.#fetching);
+    again.push(...this.#fetching.keys());
     this.#fetching.clear();
     for (const list of this.#waitingForObject.values()) again.push(...list);
     this.#waitingForObject.clear();
