@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, read, write } from 'node:fs';
+import { closeSync, constants, openSync, read, readSync, write } from 'node:fs';
 
 /**
  * Large reads and writes past the page cache (O_DIRECT). On many machines filling the page cache costs ten times what the device
@@ -29,13 +29,17 @@ const idle: Uint8Array[] = [];
 let made = 0;
 const waiting: ((place: Uint8Array) => void)[] = [];
 
+/** Aligned memory of so many pages. */
+function place(pages: number): Uint8Array {
+  return new Uint8Array(new Memory({ initial: pages, maximum: pages }).buffer);
+}
+
 function take(then: (place: Uint8Array) => void): void {
-  const place = idle.pop();
-  if (place !== undefined) then(place);
+  const free = idle.pop();
+  if (free !== undefined) then(free);
   else if (made < PLACES) {
     made++;
-    const pages = PLACE_LENGTH / WASM_PAGE;
-    then(new Uint8Array(new Memory({ initial: pages, maximum: pages }).buffer));
+    then(place(PLACE_LENGTH / WASM_PAGE));
   } else waiting.push(then);
 }
 
@@ -53,11 +57,15 @@ export class DirectFile {
     this.#fd = fd;
   }
 
-  /** Undefined where the file system has no such thing. */
+  /** Undefined where the file system has no such thing: some refuse it only at the first transfer, others for blocks of this size. */
   static open(path: string): DirectFile | undefined {
+    let fd: number | undefined;
     try {
-      return new DirectFile(openSync(path, constants.O_RDWR | constants.O_DIRECT));
+      fd = openSync(path, constants.O_RDWR | constants.O_DIRECT);
+      readSync(fd, place(1), 0, DIRECT_ALIGN, 0);
+      return new DirectFile(fd);
     } catch {
+      if (fd !== undefined) closeSync(fd);
       return undefined;
     }
   }
