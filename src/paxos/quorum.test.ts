@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Clock, SeededEntropy, silentLogger, type TimerHandle } from '../base/index.ts';
 import { decodeText, encodeText } from '../encoding/index.ts';
+import { monPaxosOp } from '../messages/index.ts';
 import { Election, MemoryKv, MonStore, PaxosLog, type PaxosMessage } from './index.ts';
 
 interface Event {
@@ -207,6 +208,8 @@ class Net {
   twice = 0;
   delay_ms = 5;
   #cut = new Set<string>();
+  /** Messages that are lost besides. */
+  lose: ((from: number, to: number, wire: Wire) => boolean) | undefined;
   /** The value that each version has, as the first monitor that committed it has it. */
   readonly committed = new Map<number, string>();
 
@@ -225,13 +228,14 @@ class Net {
 
   mend(): void {
     this.#cut.clear();
+    this.lose = undefined;
     this.loss = 0;
     this.twice = 0;
   }
 
   send(from: number, to: number, wire: Wire): void {
     const { world } = this;
-    if (this.#cut.has(`${from}>${to}`) || world.chance(this.loss)) return;
+    if (this.#cut.has(`${from}>${to}`) || world.chance(this.loss) || this.lose?.(from, to, wire) === true) return;
     const times = world.chance(this.twice) ? 2 : 1;
     for (let i = 0; i < times; i++) {
       world.at(world.random.float() * this.delay_ms, () => this.nodes[to]!.receive(from, wire));
@@ -327,6 +331,110 @@ describe('a quorum of monitors', () => {
     progress(net, writer, [0, 1, 2], 'with the leader back');
     net.world.run(2000);
     checkAll(net, writer);
+  });
+
+  it('keeps what only a leader that died knew to be committed, under one that was away', () => {
+    const net = new Net(4, 3);
+    const [a, b, c] = net.nodes as [Node, Node, Node];
+    for (const node of net.nodes) node.start();
+    const writer = new Writer(net);
+    progress(net, writer, [0, 1, 2], 'at the start');
+    net.cut(1, 0, true);
+    net.cut(1, 2, true);
+    net.world.run(10_000);
+    assert.deepEqual(net.leader!.ranks, [0, 2]);
+    progress(net, writer, [0, 2], 'without one');
+    // The other accepts the next version and never hears that it is committed.
+    const told = c.log.lastCommitted;
+    net.lose = (from, to, wire) =>
+      from === 0 && to === 2 && wire.kind === 'paxos' && wire.message.op === monPaxosOp.COMMIT;
+    const before = writer.acknowledged.size;
+    writer.write();
+    net.world.run(1500, () => writer.acknowledged.size > before);
+    assert.equal(writer.acknowledged.size, before + 1);
+    assert.deepEqual([a.log.lastCommitted, c.log.lastCommitted], [told + 1, told]);
+    a.crash();
+    net.mend();
+    progress(net, writer, [1, 2], 'under the one that was away');
+    assert.ok(b.log.isWriteable);
+    a.start();
+    net.world.run(15_000);
+    progress(net, writer, [0, 1, 2], 'with all');
+    net.world.run(2000);
+    checkAll(net, writer);
+  });
+
+  it('keeps its promises: nothing below the number it promised, on disk before it answers', () => {
+    const kv = new MemoryKv();
+    const writes: (() => void)[] = [];
+    kv.hold = (complete) => writes.push(complete);
+    const settle = (): void => {
+      for (let next = writes.shift(); next !== undefined; next = writes.shift()) next();
+    };
+    const sent: PaxosMessage[] = [];
+    const taken = (): PaxosMessage[] => sent.splice(0);
+    const clock: Clock = {
+      now: () => 1000,
+      monotonic: () => 1000,
+      setTimer: () => 0 as never,
+      clearTimer: () => {},
+      defer: (fn) => fn(),
+    };
+    const peon = (): PaxosLog => {
+      const log = new PaxosLog(
+        new MonStore(kv),
+        silentLogger,
+        clock,
+        { keep_min: 1000, trim_min: 10, trim_max: 10 },
+        () => ({ lease_ms: 1000, renew_ms: 600, leaseAck_ms: 2000, accept_ms: 2000 }),
+        { rank: 1, electionEpoch: 2, send: (_to, m) => sent.push(m), bootstrap: () => {} },
+      );
+      log.follow([0, 1]);
+      return log;
+    };
+    const message = (op: number, pn: number, values = new Map<number, Uint8Array>()): PaxosMessage => ({
+      epoch: 2,
+      op,
+      firstCommitted: 0,
+      lastCommitted: 0,
+      pnFrom: 0,
+      pn,
+      uncommittedPn: 0,
+      leaseTimestamp: { sec: 0, nsec: 0 },
+      sentTimestamp: { sec: 0, nsec: 0 },
+      values,
+    });
+    const proposal = new Map([[1, encodeText('a value')]]);
+    const log = peon();
+    log.receive(0, message(monPaxosOp.COLLECT, 300));
+    assert.deepEqual(taken(), [], 'not before it is on disk');
+    settle();
+    assert.deepEqual(
+      taken().map((m) => [m.op, m.pn]),
+      [[monPaxosOp.LAST, 300]],
+    );
+    log.receive(0, message(monPaxosOp.BEGIN, 200, proposal));
+    settle();
+    assert.deepEqual(taken(), [], 'no acceptance below the promise');
+    log.receive(0, message(monPaxosOp.COLLECT, 200));
+    settle();
+    assert.deepEqual(
+      taken().map((m) => [m.op, m.pn]),
+      [[monPaxosOp.LAST, 300]],
+    );
+    log.receive(0, message(monPaxosOp.BEGIN, 300, proposal));
+    assert.deepEqual(taken(), [], 'not before it is on disk');
+    settle();
+    assert.deepEqual(
+      taken().map((m) => m.op),
+      [monPaxosOp.ACCEPT],
+    );
+    // Another life of the same store.
+    const again = peon();
+    again.receive(0, message(monPaxosOp.COLLECT, 250));
+    settle();
+    const [last] = taken();
+    assert.deepEqual([last!.pn, last!.uncommittedPn, last!.values.size], [300, 300, 1]);
   });
 
   it('commits nothing in a minority, which answers no reads', () => {
