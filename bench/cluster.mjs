@@ -21,7 +21,10 @@ const rounds = Number(values.rounds);
 const sizes = values.sizes.split(',').map(Number);
 const HZ = 100; // USER_HZ of Linux on every architecture Node runs on.
 
-const median = (xs) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)];
+const median = (xs) => {
+  const sorted = [...xs].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+};
 const label = (size) => (size >= 1 << 20 ? `${size >> 20} MiB` : `${size >> 10} KiB`);
 
 /** CPU seconds that the daemons have used, and their resident memory in bytes. */

@@ -293,11 +293,11 @@ export class Applier {
     if (replaced.dirtyGeneration === core.generation.number) replaced.superseded = true;
     // The old name stays behind as one that has no object any more.
     const left = new Onode(o.name);
-    core.onodes.set(o.name.mapKey, left);
+    core.cache(left);
     core.touch(left);
     o.name = name;
     o.key = new Onode(name).key;
-    core.onodes.set(name.mapKey, o);
+    core.cache(o);
   }
 }
 

@@ -75,7 +75,6 @@ export class StoreCore {
   readonly cacheBytes_max: number;
   #cacheBytes = 0;
   #hand: IterableIterator<[string, Onode]> | undefined;
-  #roundBytes = 0;
   /** Onodes that came in since the last eviction. */
   #inserted = 0;
   /** Called with an object of the frozen generation that is about to be changed. */
@@ -134,7 +133,7 @@ export class StoreCore {
         // What is left of a removed object stays apart: its checkpoint still has keys to remove.
         if (o.dirtyGeneration === this.generation.number) o.superseded = true;
         o = new Onode(name);
-        this.onodes.set(name.mapKey, o);
+        this.cache(o);
       }
       o.exists = true;
       o.nid = this.nidNext++;
@@ -144,9 +143,25 @@ export class StoreCore {
   }
 
   #insert(o: Onode): void {
-    this.onodes.set(o.name.mapKey, o);
-    this.#cacheBytes += o.memory;
+    this.cache(o);
     this.#inserted++;
+  }
+
+  /** Puts an onode in the cache under its name, in the place of whichever was there. */
+  cache(o: Onode): void {
+    const { mapKey } = o.name;
+    const old = this.onodes.get(mapKey);
+    if (old !== undefined) this.#cacheBytes -= old.counted;
+    o.counted = 0;
+    this.onodes.set(mapKey, o);
+    this.count(o);
+  }
+
+  /** Counts an onode of the cache with the memory that it takes now: once it is stored after a change, and when more of it was loaded. */
+  count(o: Onode): void {
+    const { memory } = o;
+    this.#cacheBytes += memory - o.counted;
+    o.counted = memory;
   }
 
   /** Keeps the cache within its limit. Only to be called when nobody holds an onode that it is about to change. */
@@ -176,22 +191,18 @@ export class StoreCore {
       this.#hand = hand;
       const next = hand.next();
       if (next.done === true) {
-        // Sizes change while onodes are in the cache: at the end of each round the sum is what was met on the way.
         this.#hand = undefined;
-        if (this.#roundBytes > 0) this.#cacheBytes = this.#roundBytes;
-        this.#roundBytes = 0;
         continue;
       }
       const [key, o] = next.value;
       if (o.dirtyGeneration === 0 && o.lastGeneration <= this.committed) {
         if (!o.recent) {
-          this.#cacheBytes -= o.memory;
+          this.#cacheBytes -= o.counted;
           this.onodes.delete(key);
           continue;
         }
         o.recent = false;
       }
-      this.#roundBytes += o.memory;
     }
   }
 
@@ -209,6 +220,7 @@ export class StoreCore {
     }
     const loaded = stored === undefined ? new Segment(0) : decodeSegment(new Reader(stored));
     placeSegment(o, index, loaded);
+    if (this.onodes.get(o.name.mapKey) === o) this.count(o);
     return loaded;
   }
 

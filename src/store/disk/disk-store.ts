@@ -291,6 +291,14 @@ export class DiskStore implements ObjectStore {
     });
   }
 
+  /** What the cache of onodes holds, in bytes as it counts them and as they are now. For tests and tools. */
+  get cacheUse(): { onodes: number; counted: number; bytes: number } {
+    const { core } = this.#need();
+    let bytes = 0;
+    for (const o of core.onodes.values()) bytes += o.memory;
+    return { onodes: core.onodes.size, counted: core.cacheBytes, bytes };
+  }
+
   /** Number of the last transaction applied: they count from 1 at mkfs. For tests and tools. */
   get lastTransaction(): number {
     return this.#need().core.seq;

@@ -155,6 +155,8 @@ export class Onode {
   lastGeneration = 0;
   /** Another onode took its key in the generation that removed it: its checkpoint must leave the key alone. */
   superseded = false;
+  /** Bytes that the cache counts it with. */
+  counted = 0;
   /** Used since the cache's hand last passed. */
   recent = true;
   /** Counts changes of data, so that a read that took its time sees whether what it read is still the object's. */
@@ -171,9 +173,9 @@ export class Onode {
     return present !== undefined && (present[index >>> 3]! & (1 << (index & 7))) !== 0;
   }
 
-  /** About how many bytes it takes in memory. */
+  /** About how many bytes it takes in memory; of a heap snapshot. */
   get memory(): number {
-    let n = 400 + this.key.length * 3;
+    let n = 900 + this.key.length * 3;
     for (const [name, value] of this.attrs) n += 150 + name.length + value.length;
     for (const s of this.segments) if (s !== undefined) n += 160 + s.map.byteLength;
     return n + this.omapHeader.length;
