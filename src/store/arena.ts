@@ -1,7 +1,7 @@
 const SLAB = 256 * 1024;
 
 /**
- * Short-lived bytes, cut one after another from larger pieces of memory: an ArrayBuffer of its own for each costs more than what is
+ * Small pieces of bytes of about one lifetime, cut one after another from larger pieces of memory: an ArrayBuffer of its own for each costs more than what is
  * put in it. A piece is freed when nothing cut from it is in use any more; content is whatever it was.
  */
 export class Arena {

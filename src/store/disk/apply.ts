@@ -1,3 +1,4 @@
+import { Arena } from '../arena.ts';
 import { type Transaction, type TransactionIterator, txOp } from '../transaction.ts';
 import type { StoreCore } from './core.ts';
 import { type DirectWrite, type ObjectData, sliceBlocks } from './data.ts';
@@ -314,12 +315,11 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** A copy cut from Node's shared pool: a buffer of its own for each attribute costs more than the bytes. */
+/** Values that stay lie side by side: a buffer of its own for each costs more than the bytes, and among short-lived ones each would keep a whole piece of memory. */
+const values = new Arena(16 * 1024);
+
 function copy(bytes: Uint8Array): Uint8Array {
-  if (bytes.length === 0) return EMPTY;
-  const b = Buffer.allocUnsafe(bytes.length);
-  b.set(bytes);
-  return b;
+  return bytes.length === 0 ? EMPTY : values.copy(bytes);
 }
 
 /** Part of bytes that lie in several buffers. */
