@@ -417,9 +417,10 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     return Math.min(logEntriesMax, Math.max(logEntriesMin, Math.floor(share)));
   }
 
-  /** Object contexts: some thousands in all. */
+  /** Object contexts: some thousands in all, of about a kilobyte each; no PG has fewer than Ceph gives it. */
   get contextsPerPg(): number {
-    return Math.min(4096, Math.max(64, Math.floor(32_768 / Math.max(1, this.pgs.size))));
+    const least = this.config.num('osd_pg_object_context_cache_count');
+    return Math.max(least, Math.floor(8192 / Math.max(1, this.pgs.size)));
   }
 
   get mapEpoch(): number {

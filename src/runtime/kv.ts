@@ -13,6 +13,12 @@ function load(): typeof lmdb {
 /** LMDB's limit for keys at the 4 KiB page size it is opened with here. */
 const KEY_LENGTH_MAX = 1978;
 
+/**
+ * Address space that a database is mapped into from the start. Where it must grow, the binding maps the whole file anew and keeps what was mapped before, so that
+ * the pages of a database that began small are counted (and faulted in) twice. Pages that are not there cost nothing. Windows makes the file as long as its map.
+ */
+const MAP_SIZE = process.platform === 'win32' ? undefined : 64 * 2 ** 30;
+
 /** What the binding tells of a database; its types leave it open. */
 interface DbStats {
   readonly pageSize: number;
@@ -25,9 +31,12 @@ class Lmdb implements Kv {
   readonly keyLength_max = KEY_LENGTH_MAX;
   readonly #db: lmdb.RootDatabase<Buffer, Buffer>;
   readonly #path: string;
+  /** What {@link usedBytes} found; only a commit changes it. */
+  #used: number | undefined;
 
   constructor(path: string, options: KvOptions) {
     this.#path = path;
+    const mapSize = options.mapSize ?? MAP_SIZE;
     this.#db = load().open<Buffer, Buffer>({
       path,
       noSubdir: true,
@@ -38,14 +47,17 @@ class Lmdb implements Kv {
       noMemInit: true,
       cache: false,
       pageSize: 4096,
-      ...(options.mapSize === undefined ? {} : { mapSize: options.mapSize }),
+      ...(mapSize === undefined ? {} : { mapSize }),
     });
   }
 
   usedBytes(): number {
-    const s = this.#db.getStats() as Partial<DbStats>;
-    const pages = (s.treeBranchPageCount ?? 0) + (s.treeLeafPageCount ?? 0) + (s.overflowPages ?? 0);
-    return pages * (s.pageSize ?? 4096);
+    if (this.#used === undefined) {
+      const s = this.#db.getStats() as Partial<DbStats>;
+      const pages = (s.treeBranchPageCount ?? 0) + (s.treeLeafPageCount ?? 0) + (s.overflowPages ?? 0);
+      this.#used = pages * (s.pageSize ?? 4096);
+    }
+    return this.#used;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -81,6 +93,8 @@ class Lmdb implements Kv {
       this.#db.transactionSync(() => this.#apply(ops));
     } catch (error) {
       throw this.#failure(error);
+    } finally {
+      this.#used = undefined;
     }
   }
 
@@ -107,7 +121,10 @@ class Lmdb implements Kv {
           }
         });
     committed.then(
-      () => done(null),
+      () => {
+        this.#used = undefined;
+        done(null);
+      },
       (error: unknown) => done(this.#failure(error)),
     );
   }
