@@ -2,7 +2,7 @@ import { DecodeError } from '../encoding/index.ts';
 import type { Ghobject } from '../types/index.ts';
 import { type CollectionId, StoreError } from './api.ts';
 import { collectionType, parseCollectionId } from './collection-id.ts';
-import { collectionHolds } from './object-key.ts';
+import { collectionHolds, sortKey } from './object-key.ts';
 import { type Transaction, type TransactionIterator, txOp, txOpName } from './transaction.ts';
 
 /** Largest object in bytes, as in Ceph's stores. */
@@ -67,7 +67,7 @@ export class TransactionChecker {
 
   #exists(collection: CollectionId, object: Ghobject): boolean {
     if (this.#objects.size > 0) {
-      const changed = this.#objects.get(object.mapKey);
+      const changed = this.#objects.get(sortKey(object));
       if (changed !== undefined) return changed;
     }
     return this.#facts.exists(collection, object);
@@ -85,7 +85,7 @@ export class TransactionChecker {
 
   #make(collection: CollectionId, object: Ghobject): void {
     if (this.#exists(collection, object)) return;
-    this.#objects.set(object.mapKey, true);
+    this.#objects.set(sortKey(object), true);
     this.#made.push(object);
   }
 
@@ -173,7 +173,7 @@ export class TransactionChecker {
           this.#facts.change?.('edges', object, it.offset, 0);
           break;
         case txOp.remove:
-          if (this.#exists(collection, object)) this.#objects.set(object.mapKey, false);
+          if (this.#exists(collection, object)) this.#objects.set(sortKey(object), false);
           break;
         case txOp.rmattrs:
         case txOp.omapClear:
@@ -208,8 +208,8 @@ export class TransactionChecker {
           const destination = it.op === txOp.tryRename ? collection : it.destCollection;
           this.#member(destination, it.destObject);
           if (this.#exists(collection, object)) {
-            this.#objects.set(object.mapKey, false);
-            this.#objects.set(it.destObject.mapKey, true);
+            this.#objects.set(sortKey(object), false);
+            this.#objects.set(sortKey(it.destObject), true);
             this.#made.push(it.destObject);
           }
           break;
@@ -242,8 +242,8 @@ export class TransactionChecker {
   #isEmpty(collection: CollectionId): boolean {
     const bits = this.#bits(collection);
     for (const object of this.#made) {
-      if (this.#objects.get(object.mapKey) === true && collectionHolds(collection, bits, object)) return false;
+      if (this.#objects.get(sortKey(object)) === true && collectionHolds(collection, bits, object)) return false;
     }
-    return this.#facts.isEmptyExcept(collection, (object) => this.#objects.get(object.mapKey) === false);
+    return this.#facts.isEmptyExcept(collection, (object) => this.#objects.get(sortKey(object)) === false);
   }
 }

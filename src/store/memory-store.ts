@@ -48,11 +48,11 @@ export class MemoryStore implements ObjectStore {
     this.#size = options.size ?? 1024 ** 3;
     const facts: StoreFacts = {
       collectionBits: (collection) => this.#collections.get(collection),
-      exists: (_collection, object) => this.#objects.has(object.mapKey),
+      exists: (_collection, object) => this.#objects.has(sortKey(object)),
       isEmptyExcept: (collection, gone) => this.#first(collection, gone) === undefined,
       change: (kind, object, _offset, length) => {
         if (kind === 'write' || kind === 'copy') this.#wanted += length;
-        else if (kind === 'clone') this.#wanted += this.#objects.get(object.mapKey)?.data.allocated ?? 0;
+        else if (kind === 'clone') this.#wanted += this.#objects.get(sortKey(object))?.data.allocated ?? 0;
       },
     };
     this.#checker = new TransactionChecker(facts);
@@ -104,7 +104,7 @@ export class MemoryStore implements ObjectStore {
   // --- applying ---------------------------------------------------------------------------------------------------------------
 
   #make(name: Ghobject): MemoryObject {
-    const known = this.#objects.get(name.mapKey);
+    const known = this.#objects.get(sortKey(name));
     if (known !== undefined) return known;
     const object: MemoryObject = {
       name,
@@ -114,14 +114,14 @@ export class MemoryStore implements ObjectStore {
       omap: undefined,
       header: EMPTY,
     };
-    this.#objects.set(name.mapKey, object);
+    this.#objects.set(sortKey(name), object);
     this.#sorted.set(object.key, object);
     return object;
   }
 
   #drop(object: MemoryObject): void {
     this.#bytes -= object.data.allocated;
-    this.#objects.delete(object.name.mapKey);
+    this.#objects.delete(sortKey(object.name));
     this.#sorted.delete(object.key);
   }
 
@@ -167,7 +167,7 @@ export class MemoryStore implements ObjectStore {
   #applyObject(it: TransactionIterator): void {
     const p = it.payload;
     const makes = it.op === txOp.touch || it.op === txOp.create || it.op === txOp.write || it.op === txOp.zero;
-    const object = makes ? this.#make(it.object) : this.#objects.get(it.object.mapKey);
+    const object = makes ? this.#make(it.object) : this.#objects.get(sortKey(it.object));
     if (object === undefined) {
       it.skipPayload();
       return;
@@ -208,7 +208,7 @@ export class MemoryStore implements ObjectStore {
         object.attrs.clear();
         return;
       case txOp.clone: {
-        if (it.destObject.mapKey === object.name.mapKey) return;
+        if (sortKey(it.destObject) === sortKey(object.name)) return;
         const to = this.#make(it.destObject);
         this.#change(to, () => {
           to.data = object.data.clone();
@@ -226,14 +226,14 @@ export class MemoryStore implements ObjectStore {
       case txOp.collMoveRename:
       case txOp.tryRename: {
         const name = it.destObject;
-        if (name.mapKey === object.name.mapKey) return;
-        const replaced = this.#objects.get(name.mapKey);
+        if (sortKey(name) === sortKey(object.name)) return;
+        const replaced = this.#objects.get(sortKey(name));
         if (replaced !== undefined) this.#drop(replaced);
-        this.#objects.delete(object.name.mapKey);
+        this.#objects.delete(sortKey(object.name));
         this.#sorted.delete(object.key);
         object.name = name;
         object.key = sortKey(name);
-        this.#objects.set(name.mapKey, object);
+        this.#objects.set(sortKey(name), object);
         this.#sorted.set(object.key, object);
         return;
       }
@@ -318,7 +318,7 @@ export class MemoryStore implements ObjectStore {
   }
 
   #find(collection: CollectionId, name: Ghobject): MemoryObject | undefined {
-    const object = this.#objects.get(name.mapKey);
+    const object = this.#objects.get(sortKey(name));
     if (object === undefined) return undefined;
     const bits = this.#collections.get(collection);
     return bits !== undefined && collectionHolds(collection, bits, name) ? object : undefined;

@@ -11,6 +11,7 @@ import {
   tempPool,
 } from '../types/index.ts';
 import type { CollectionId } from './api.ts';
+import { bytesToByteString, writeByteString } from './byte-string.ts';
 import { collectionType, parseCollectionId } from './collection-id.ts';
 
 /**
@@ -80,8 +81,13 @@ function prefix(shard: number, pool: number): string {
 /** The key after all others that a store can hold. */
 export const SORT_KEY_MAX: SortKey = '\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff';
 
-/** See {@link SortKey}. The maximum sorts after every key. */
+/** See {@link SortKey}. The maximum sorts after every key. Made once for each name, which keeps it. */
 export function sortKey(g: Ghobject): SortKey {
+  g.storeKey ??= makeSortKey(g);
+  return g.storeKey;
+}
+
+function makeSortKey(g: Ghobject): SortKey {
   if (g.max || g.hobj.max) return SORT_KEY_MAX;
   const h = g.hobj;
   const effective = escapeText(h.effectiveKey);
@@ -91,7 +97,17 @@ export function sortKey(g: Ghobject): SortKey {
     name = oid === effective ? '=' : `${oid < effective ? '<' : '>'}${oid}\0`;
   }
   const generation = g.generation === NO_GEN ? ALL_ONES : u64be(g.generation);
-  return `${prefix(g.shard, h.pool)}${u32be(h.bitwiseKey)}${escapeText(h.nspace)}\0${effective}\0${name}${snapKey(h.snap)}${generation}`;
+  return flat(
+    `${prefix(g.shard, h.pool)}${u32be(h.bitwiseKey)}${escapeText(h.nspace)}\0${effective}\0${name}${snapKey(h.snap)}${generation}`,
+  );
+}
+
+let scratch = new Uint8Array(1024);
+
+/** The same string in one piece. What was put together is otherwise kept as a tree of its parts, at several times the memory, until somebody reads it. */
+function flat(s: string): string {
+  if (s.length > scratch.length) scratch = new Uint8Array(s.length * 2);
+  return bytesToByteString(scratch, 0, writeByteString(scratch, s, 0));
 }
 
 function unescapeText(key: SortKey): string {

@@ -1,4 +1,5 @@
 import { Arena } from '../arena.ts';
+import { sortKey } from '../object-key.ts';
 import { type Transaction, type TransactionIterator, txOp } from '../transaction.ts';
 import type { StoreCore } from './core.ts';
 import { type DirectWrite, type ObjectData, sliceBlocks } from './data.ts';
@@ -262,7 +263,7 @@ export class Applier {
   #clone(o: Onode, it: TransactionIterator): void {
     const core = this.#core;
     const name = it.destObject;
-    if (name.mapKey === o.name.mapKey) return;
+    if (sortKey(name) === o.key) return;
     const to = core.make(name);
     this.#data.clear(to);
     this.#dropOmap(to);
@@ -285,7 +286,7 @@ export class Applier {
   #rename(o: Onode, it: TransactionIterator): void {
     const core = this.#core;
     const name = it.destObject;
-    if (name.mapKey === o.name.mapKey) return;
+    if (sortKey(name) === o.key) return;
     const replaced = core.lookup(name);
     if (replaced.exists) {
       core.touch(replaced);

@@ -119,7 +119,7 @@ export class Checkpointer {
       keys.onode(o.key),
       this.#encode((w) => encodeOnode(w, o)),
     );
-    if (core.onodes.get(o.name.mapKey) === o) core.count(o);
+    if (core.onodes.get(o.key) === o) core.count(o);
     if (o.omap !== undefined && (o.omap.current.entries.size > 0 || o.omap.current.ranges.length > 0)) {
       generation.omaps.push({ omap: o.omap, delta: o.omap.freeze() });
     }

@@ -3,6 +3,7 @@ import { Reader } from '../../encoding/index.ts';
 import type { Ghobject } from '../../types/index.ts';
 import { type CollectionId, StoreError } from '../api.ts';
 import { byteStringToBytes } from '../byte-string.ts';
+import { sortKey } from '../object-key.ts';
 import { AllocationDelta, type BlockAllocator } from './allocator.ts';
 import { BlockPool } from './block-pool.ts';
 import { keys } from './format.ts';
@@ -107,7 +108,7 @@ export class StoreCore {
 
   /** The object's onode, existing or not; loaded where need be. */
   lookup(name: Ghobject): Onode {
-    const known = this.onodes.get(name.mapKey);
+    const known = this.onodes.get(sortKey(name));
     if (known !== undefined) {
       known.recent = true;
       return known;
@@ -149,11 +150,11 @@ export class StoreCore {
 
   /** Puts an onode in the cache under its name, in the place of whichever was there. */
   cache(o: Onode): void {
-    const { mapKey } = o.name;
-    const old = this.onodes.get(mapKey);
+    const { key } = o;
+    const old = this.onodes.get(key);
     if (old !== undefined) this.#cacheBytes -= old.counted;
     o.counted = 0;
-    this.onodes.set(mapKey, o);
+    this.onodes.set(key, o);
     this.count(o);
   }
 
@@ -220,7 +221,7 @@ export class StoreCore {
     }
     const loaded = stored === undefined ? new Segment(0) : decodeSegment(new Reader(stored));
     placeSegment(o, index, loaded);
-    if (this.onodes.get(o.name.mapKey) === o) this.count(o);
+    if (this.onodes.get(o.key) === o) this.count(o);
     return loaded;
   }
 

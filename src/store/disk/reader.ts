@@ -147,7 +147,7 @@ export function* objectsFrom(
     if (generation === undefined) continue;
     for (const o of generation.dirty) {
       if (o.key < from || o.key >= to) continue;
-      const now = core.onodes.get(o.name.mapKey);
+      const now = core.onodes.get(o.key);
       if (now !== undefined) changed.set(o.key, now);
     }
   }

@@ -293,6 +293,8 @@ export class Ghobject {
   readonly shard: number;
   readonly max: boolean;
   #mapKey: string | undefined = undefined;
+  /** Where an object store keeps the key it has made of the name, so that it makes it once. */
+  storeKey: string | undefined = undefined;
 
   constructor(hobj: Hobject, generation = NO_GEN, shard = NO_SHARD, max = false) {
     this.hobj = hobj;
