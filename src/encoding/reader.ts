@@ -91,14 +91,17 @@ export class Reader {
   u64num(): number {
     this.need(8);
     const low = this.u32();
-    return this.u32() * TWO_32 + low;
+    const high = this.u32();
+    // Most are small: what multiplication makes of them is a number with a fraction to the engine, which takes an allocation of its own wherever it is kept.
+    return high === 0 ? low : high * TWO_32 + low;
   }
 
   /** A signed 64-bit value as a double: exact within +-2^53. */
   s64num(): number {
     this.need(8);
     const low = this.u32();
-    return this.s32() * TWO_32 + low;
+    const high = this.s32();
+    return high === 0 ? low : high * TWO_32 + low;
   }
 
   f64(): number {

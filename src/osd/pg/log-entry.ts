@@ -50,17 +50,24 @@ export class LogEntry {
   readonly oid: Hobject;
   /** objectKey(oid). */
   readonly key: string;
-  readonly version: Eversion;
-  readonly priorVersion: Eversion;
   readonly userVersion: number;
-  readonly reqid: Reqid;
-  readonly mtime: Utime;
   readonly returnCode: number;
   opReturns: readonly OpReturn[] | undefined = undefined;
   /** Encoded vector of snapshots, of entries on clones. */
   snaps: Uint8Array = EMPTY;
   extraReqids: readonly ExtraReqid[] | undefined = undefined;
   revertingTo: Eversion | undefined = undefined;
+  // Hundreds of thousands are kept. So their parts lie here as numbers, and become objects for whoever asks.
+  readonly #epoch: number;
+  readonly #version: number;
+  readonly #priorEpoch: number;
+  readonly #priorVersion: number;
+  readonly #clientType: number;
+  readonly #clientNum: number;
+  readonly #clientInc: number;
+  readonly #tid: number;
+  readonly #sec: number;
+  readonly #nsec: number;
 
   constructor(
     op: number,
@@ -76,12 +83,34 @@ export class LogEntry {
     this.op = op;
     this.oid = oid;
     this.key = key;
-    this.version = version;
-    this.priorVersion = priorVersion;
     this.userVersion = userVersion;
-    this.reqid = reqid;
-    this.mtime = mtime;
     this.returnCode = returnCode;
+    this.#epoch = version.epoch;
+    this.#version = version.version;
+    this.#priorEpoch = priorVersion.epoch;
+    this.#priorVersion = priorVersion.version;
+    this.#clientType = reqid.type;
+    this.#clientNum = reqid.num;
+    this.#clientInc = reqid.inc;
+    this.#tid = reqid.tid;
+    this.#sec = mtime.sec;
+    this.#nsec = mtime.nsec;
+  }
+
+  get version(): Eversion {
+    return { epoch: this.#epoch, version: this.#version };
+  }
+
+  get priorVersion(): Eversion {
+    return { epoch: this.#priorEpoch, version: this.#priorVersion };
+  }
+
+  get reqid(): Reqid {
+    return { type: this.#clientType, num: this.#clientNum, tid: this.#tid, inc: this.#clientInc };
+  }
+
+  get mtime(): Utime {
+    return { sec: this.#sec, nsec: this.#nsec };
   }
 
   get isDelete(): boolean {
@@ -103,7 +132,7 @@ export class LogEntry {
 
   /** Answers repeats of a request. */
   get hasReqid(): boolean {
-    return this.reqid.type !== 0 || this.reqid.tid !== 0;
+    return this.#clientType !== 0 || this.#tid !== 0;
   }
 }
 
@@ -255,17 +284,7 @@ export function readLogEntry(r: Reader): LogEntry {
     opReturns = readOpReturns(r);
   }
   r.structEnd(frame);
-  const e = new LogEntry(
-    op,
-    oid,
-    objectKey(oid),
-    version,
-    priorVersion,
-    userVersion,
-    reqid,
-    mtime.sec === 0 && mtime.nsec === 0 ? utimeZero : mtime,
-    returnCode,
-  );
+  const e = new LogEntry(op, oid, objectKey(oid), version, priorVersion, userVersion, reqid, mtime, returnCode);
   // Copies: the entry outlives the buffer it came in.
   if (snaps.length > 0) e.snaps = snaps.slice();
   if (opReturns !== undefined) {
