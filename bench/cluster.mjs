@@ -27,17 +27,22 @@ const median = (xs) => {
 };
 const label = (size) => (size >= 1 << 20 ? `${size >> 20} MiB` : `${size >> 10} KiB`);
 
-/** CPU seconds that the daemons have used, and their resident memory in bytes. */
+/**
+ * CPU seconds that the daemons have used, and their memory in bytes: what is resident of each added up (rss), and with what they share, as the program's own
+ * pages, divided among those that have it (pss): what the machine gives to all of them.
+ */
 function usage(cluster) {
   let cpu = 0;
   let rss = 0;
+  let pss = 0;
   for (const pid of cluster.pids().values()) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     cpu += (Number(fields[11]) + Number(fields[12])) / HZ;
     rss += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+    pss += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) * 1024;
   }
-  return { cpu, rss };
+  return { cpu, rss, pss };
 }
 
 async function must(cluster, program, args, timeout_ms = 300_000) {
@@ -113,7 +118,8 @@ try {
     }
   }
   for (const n of names) {
-    results[n].rss = usage(clusters[n]).rss;
+    const { rss, pss } = usage(clusters[n]);
+    Object.assign(results[n], { rss, pss });
     results[n].rss_by_daemon = Object.fromEntries(
       [...clusters[n].pids()].map(([name, pid]) => [
         name,
@@ -146,11 +152,16 @@ rows.push({
   better: 'less',
   values: Object.fromEntries(names.map((n) => [n, results[n].up_ms / 1000])),
 });
-rows.push({
-  name: 'memory of all daemons after the run: MB',
-  better: 'less',
-  values: Object.fromEntries(names.map((n) => [n, results[n].rss / 1e6])),
-});
+for (const [what, how] of [
+  ['rss', 'resident, added up'],
+  ['pss', 'shared pages counted once'],
+]) {
+  rows.push({
+    name: `memory of all daemons after the run (${how}): MB`,
+    better: 'less',
+    values: Object.fromEntries(names.map((n) => [n, results[n][what] / 1e6])),
+  });
+}
 
 const show = (x) => (x === undefined ? '' : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
 let table = '| figure (median) | Sepiola | Ceph 16.2 | ratio |\n|---|---:|---:|---:|\n';

@@ -80,9 +80,9 @@ function parseSetting(text: string): Setting {
 
 /**
  * Memory is a figure that users look at, so a daemon's heap is kept near what lives in it: a small young generation, and the old one collected once it has grown by
- * a third (of itself V8 lets it double and more). Measured: a quarter of an OSD's memory, for a few per cent of its CPU time.
+ * some half (of itself V8 lets it double and more). Measured: a quarter of an OSD's memory, for a few per cent of its CPU time.
  */
-const NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=30'];
+const NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=60'];
 
 /**
  * glibc's allocator, told to give freed memory back: what is as large as a socket's read buffer or larger is mapped by itself (of itself glibc raises that limit to
