@@ -7,6 +7,14 @@ import type { PgServices } from './pg/services.ts';
 /** Bytes that a store is made larger than its OSD says it is (the block file is sparse); see Osd.space. */
 export const SPARE_BYTES = 128 * 1024 * 1024;
 
+/**
+ * What the store may cache. Data is cached by the system and not by the process, as BlueStore does it; so the caches of a store are its onodes alone, and they get
+ * a small part of what the operator lets the OSD have: 16 MiB at Ceph's default of 4 GiB.
+ */
+export function storeCacheBytes(config: Config): number {
+  return Math.floor(config.num('osd_memory_target') / 256);
+}
+
 export function opLimits(config: Config): OpLimits {
   return {
     objectSize: config.num('osd_max_object_size'),

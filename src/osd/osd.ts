@@ -38,7 +38,7 @@ import { type CopySourceHost, CopySources } from './copy-source.ts';
 import { Heartbeat, type HeartbeatHost } from './heartbeat.ts';
 import { MapWants } from './map-wants.ts';
 import type { ClientOp } from './ops/client-op.ts';
-import { heartbeatOptions, opLimits, pgOptions, scrubOptions } from './options.ts';
+import { heartbeatOptions, opLimits, pgOptions, scrubOptions, storeCacheBytes } from './options.ts';
 import { META_COLLECTION, OsdMaps, readSuperblock, writeSuperblock } from './osd-maps.ts';
 import { Peers } from './peers.ts';
 import { perfCounters } from './perf.ts';
@@ -116,7 +116,6 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   readonly reporter: MgrReporter;
   readonly #commands: Commands;
   #tid = 1;
-  #seconds = 0;
   #notifyId = 0;
   readonly #peers: Peers;
   readonly #wants = new MapWants(this);
@@ -144,6 +143,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.started_ms = options.clock.monotonic();
     this.limits = opLimits(this.config);
     this.pgOptions = pgOptions(this.config);
+    this.store.limitCache?.(storeCacheBytes(this.config));
     this.scrubOptions = scrubOptions(this.config);
     this.heartbeat = heartbeatOptions(this.config);
     this.tracker = new OpTracker(this.clock, {
@@ -206,6 +206,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.pgOptions = pgOptions(this.config);
     this.scrubOptions = scrubOptions(this.config);
     this.heartbeat = heartbeatOptions(this.config);
+    this.store.limitCache?.(storeCacheBytes(this.config));
     this.tracker.limits = {
       historySize: this.config.num('osd_op_history_size'),
       historyDuration_ms: this.config.num('osd_op_history_duration') * 1000,
@@ -789,7 +790,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     const now = this.clock.monotonic();
     this.heartbeats.tick();
     this.reporter.tick();
-    if (++this.#seconds % 4 === 0) trimLarge();
+    trimLarge();
     this.tracker.slowOps = this.tracker.slow().count;
     this.#boot.tick();
     if (this.state !== 'active') return;

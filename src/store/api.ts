@@ -46,6 +46,8 @@ export interface ObjectStore {
   mount(): Promise<void>;
   /** Flushes and ends; everything queued is durable when it resolves. */
   umount(): Promise<void>;
+  /** Keeps what the store caches of itself within so many bytes, now or from its mount on. Absent where nothing is cached. */
+  limitCache?(bytes: number): void;
 
   /** Small named values beside the collections (fsid, whoami, ceph_fsid, ready, ...). Durable on return. */
   getMeta(key: string): string | undefined;

@@ -51,5 +51,12 @@ test('the onode cache keeps its limit, by what onodes take once they have attrib
   for (let i = 0; i < 500; i++) store.readSync(C, object(i), 0, 4096);
   const { counted, bytes } = store.cacheUse;
   assert.equal(counted, bytes);
+  // A lower limit is kept from then on.
+  store.limitCache(LIMIT / 8);
+  for (let i = 500; i < 1500; i++) {
+    store.readSync(C, object(i), 0, 4096);
+    clock.run();
+  }
+  assert.ok(store.cacheUse.bytes < LIMIT / 8 + 64 * each, `${store.cacheUse.bytes} bytes after the limit was lowered`);
   store.close();
 });

@@ -73,7 +73,7 @@ export class StoreCore {
   seq: number;
   /** Replaying the log: no checks, and damage met on the way is left for the reader to find. */
   replaying = false;
-  readonly cacheBytes_max: number;
+  cacheBytes_max: number;
   #cacheBytes = 0;
   #hand: IterableIterator<[string, Onode]> | undefined;
   /** Onodes that came in since the last eviction. */

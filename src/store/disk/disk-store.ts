@@ -68,6 +68,7 @@ export class DiskStore implements ObjectStore {
   readonly #env: StoreEnvironment;
   readonly #path: string;
   readonly #options: DiskStoreOptions;
+  #cacheBytes: number;
   #super: Superblock | undefined;
   #mounted: Mounted | undefined;
   #failure: StoreError | undefined;
@@ -82,6 +83,7 @@ export class DiskStore implements ObjectStore {
     this.#env = env;
     this.#path = path;
     this.#options = { ...diskStoreDefaults, ...options };
+    this.#cacheBytes = this.#options.cacheBytes;
   }
 
   // --- life -------------------------------------------------------------------------------------------------------------------
@@ -209,7 +211,7 @@ export class DiskStore implements ObjectStore {
       allocator,
       nidNext: sb.nidNext,
       seq: sb.seq,
-      cacheBytes: this.#options.cacheBytes,
+      cacheBytes: this.#cacheBytes,
     });
     for (const [key, value] of rangeSealed(kv, byteStringToBytes('C'), byteStringToBytes('D'))) {
       core.collections.set(bytesToByteString(key, 1), value[0]!);
@@ -289,6 +291,11 @@ export class DiskStore implements ObjectStore {
       batchNumber: start.batchNumber,
       nidNext: core.nidNext,
     });
+  }
+
+  limitCache(bytes: number): void {
+    this.#cacheBytes = bytes;
+    if (this.#mounted !== undefined) this.#mounted.core.cacheBytes_max = bytes;
   }
 
   /** What the cache of onodes holds, in bytes as it counts them and as they are now. For tests and tools. */
