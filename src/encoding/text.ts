@@ -5,17 +5,24 @@
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
+/** Up to here text is made of its characters at once. */
+const SHORT = 64;
+/** Room for the characters of a text of each such length. */
+const rooms: number[][] = Array.from({ length: SHORT + 1 }, (_, n) => new Array<number>(n).fill(0));
+
 export function decodeText(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  // Short ASCII, by far the usual case, is faster by hand than through TextDecoder.
-  if (end - start <= 48) {
-    let s = '';
+  if (end <= start) return '';
+  // Short ASCII, by far the usual case, is faster by hand than through TextDecoder. Not added up character by character: that would be kept as a
+  // tree of so many parts until somebody reads it.
+  if (end - start <= SHORT) {
+    const room = rooms[end - start]!;
     let i = start;
     for (; i < end; i++) {
       const c = bytes[i]!;
       if (c >= 0x80) break;
-      s += String.fromCharCode(c);
+      room[i - start] = c;
     }
-    if (i === end) return s;
+    if (i === end) return String.fromCharCode.apply(null, room);
   }
   const part = bytes.subarray(start, end);
   try {

@@ -37,6 +37,9 @@ export class TransactionChecker {
   /** Objects made (true) or removed (false) by what was checked so far. */
   readonly #objects = new Map<string, boolean>();
   #made: Ghobject[] = [];
+  /** The object whose membership was checked last, and in which collection. */
+  #last: Ghobject | undefined;
+  #lastCollection: CollectionId = '';
   /** Collections made (bits) or removed (-1). */
   readonly #collections = new Map<CollectionId, number>();
 
@@ -49,6 +52,7 @@ export class TransactionChecker {
     if (this.#made.length > 0) this.#made = [];
     if (this.#collections.size > 0) this.#collections.clear();
     for (const tx of transactions) {
+      this.#last = undefined;
       try {
         this.#checkOne(tx.iterate());
       } catch (error) {
@@ -148,7 +152,12 @@ export class TransactionChecker {
       }
       const collection = it.collection;
       const object = it.object;
-      this.#member(collection, object);
+      // Operations on one object come in runs.
+      if (object !== this.#last || collection !== this.#lastCollection || this.#collections.size > 0) {
+        this.#member(collection, object);
+        this.#last = object;
+        this.#lastCollection = collection;
+      }
       switch (it.op) {
         case txOp.create:
         case txOp.touch:

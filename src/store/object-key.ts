@@ -200,6 +200,6 @@ export function collectionHolds(id: CollectionId, bits: number, g: Ghobject): bo
   if (c.type !== collectionType.pg) return false;
   if (g.shard !== c.shard || (pool !== c.pool && pool !== tempPool(c.pool))) return false;
   if (bits >= 32) return g.hobj.hash === c.seed;
-  const mask = 2 ** bits - 1;
+  const mask = (1 << bits) - 1;
   return (g.hobj.hash & mask) === (c.seed & mask);
 }
