@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import type { Clock, Disk, Entropy, Network } from '../base/index.ts';
 import { type ConfFile, Config, confFor, normalizeOptionName, optionSpecs, parseConf } from '../config/index.ts';
 import {
@@ -16,6 +17,13 @@ import {
 } from '../runtime/index.ts';
 import type { ObjectStore } from '../store/index.ts';
 import { isSepiola } from './layout.ts';
+
+/**
+ * A daemon's heap is kept near what lives in it, since its memory is a figure that users look at: it is collected once it has grown by 60 per cent, while V8 of
+ * itself lets it double and more. At 30 per cent it took a tenth more CPU. Said here and not on the command line: an engine that knows no such flag then says
+ * so and goes on.
+ */
+const HEAP_GROWTH = '--heap-growing-percent=60';
 
 /** Everything a daemon's core is given by its process, or by a process that is a whole cluster. */
 export interface DaemonContext {
@@ -197,6 +205,7 @@ export async function serveAdmin(config: Config, daemon: RunningDaemon): Promise
  */
 export async function runDaemon(kind: DaemonKind, argv: readonly string[]): Promise<number> {
   installNativeCrc32c();
+  setFlagsFromString(HEAP_GROWTH);
   const { type } = kind;
   let logger: FileLogger | undefined;
   let pidFile: string | undefined;

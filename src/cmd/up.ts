@@ -78,11 +78,8 @@ function parseSetting(text: string): Setting {
   return checkSetting(match[1]!, match[2]!, match[3]!, `--set ${text}`);
 }
 
-/**
- * Memory is a figure that users look at, so a daemon's heap is kept near what lives in it: a small young generation, and the old one collected once it has grown by
- * some half (of itself V8 lets it double and more). Measured: a quarter of an OSD's memory, for a few per cent of its CPU time.
- */
-const NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=60'];
+/** Node's flags for a daemon: young generations kept small, since memory is a figure users look at. */
+const NODE_FLAGS = ['--max-semi-space-size=4'];
 
 /**
  * glibc's allocator, told to give freed memory back: what is as large as a socket's read buffer or larger is mapped by itself (of itself glibc raises that limit to
