@@ -27,7 +27,7 @@ export function chooseIndex(
     case bucketAlg.STRAW2: {
       if (overlay === undefined) {
         if (kernel !== undefined && node.idsAt >= 0) return kernel(node.idsAt, node.weightsAt, node.size, x, r);
-        return straw2Choose(node.hash, x, r, node.items, node.weights, node.size);
+        return straw2Choose(node.hash, x, r, node.ids, node.weights, node.size, node.equal);
       }
       const last = Math.max(0, overlay.weightSet.length - 1);
       const set = Math.min(position, last);
@@ -38,9 +38,10 @@ export function chooseIndex(
         node.hash,
         x,
         r,
-        overlay.ids ?? node.items,
+        overlay.ids ?? node.ids,
         overlay.weightSet[set] ?? node.weights,
         node.size,
+        overlay.equal[set] ?? node.equal,
       );
     }
     case bucketAlg.UNIFORM:

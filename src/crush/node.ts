@@ -1,7 +1,8 @@
 import { type Bucket, bucketAlg, itemWeightAt } from './bucket.ts';
 import { HASH_RJENKINS1 } from './hash.ts';
 import type { ChooseArg, CrushMap } from './map.ts';
-import { EQUAL_WEIGHT_MAX, padded, type Straw2Arena } from './straw2-wasm.ts';
+import { equalWeights, padPairs } from './straw2.ts';
+import { padded, type Straw2Arena } from './straw2-wasm.ts';
 
 /** A bucket laid out for the mapper: typed arrays, and its items' types looked up beforehand. */
 export class BucketNode {
@@ -18,6 +19,11 @@ export class BucketNode {
   readonly weights: Float64Array;
   /** Running sums of a list, node weights of a tree, straws of a straw bucket. */
   readonly aux: Float64Array;
+
+  /** What straw2 draws by: the items, padded for it. */
+  readonly ids: Int32Array;
+  /** straw2: the weights are all the same. */
+  readonly equal: boolean;
 
   /** Where ids and weights lie in the arena of the straw2 kernel; -1: not there, or not for the kernel. */
   idsAt = -1;
@@ -43,6 +49,8 @@ export class BucketNode {
       const weight = itemWeightAt(bucket, i);
       return signed ? weight | 0 : weight;
     });
+    this.ids = padPairs(this.items);
+    this.equal = signed && equalWeights(this.weights, this.weights.length);
     this.aux = Float64Array.from(auxOf(bucket));
     this.perm = new Uint32Array(bucket.items.length);
     this.size =
@@ -75,6 +83,9 @@ function isTree(nodes: number, items: number): boolean {
 /** Replacements for one bucket, see `ChooseArg`. */
 export interface ChooseOverlay {
   readonly weightSet: readonly Float64Array[];
+  /** For each weight set whether its weights are all the same. */
+  readonly equal: readonly boolean[];
+  /** Padded, as {@link BucketNode.ids}. */
   readonly ids: Int32Array | undefined;
   /** As in {@link BucketNode}: ids, and the weights by position (those of the bucket where there is no weight set). */
   idsAt: number;
@@ -96,9 +107,11 @@ export function buildOverlays(map: CrushMap, args: ReadonlyMap<number, ChooseArg
     // What does not fit its bucket is not used; Ceph would read past the end.
     if (size === undefined || arg.weightSet.some((weights) => weights.length < size)) continue;
     if (arg.ids.length > 0 && arg.ids.length < size) continue;
+    const weightSet = arg.weightSet.map((weights) => Float64Array.from(weights.slice(0, size), (weight) => weight | 0));
     overlays[index] = {
-      weightSet: arg.weightSet.map((weights) => Float64Array.from(weights.slice(0, size), (weight) => weight | 0)),
-      ids: arg.ids.length > 0 ? Int32Array.from(arg.ids) : undefined,
+      weightSet,
+      equal: weightSet.map((weights) => equalWeights(weights, size)),
+      ids: arg.ids.length > 0 ? padPairs(Int32Array.from(arg.ids.slice(0, size))) : undefined,
       idsAt: -1,
       weightsAt: [],
     };
@@ -125,8 +138,7 @@ export function loadNodes(nodes: readonly (BucketNode | undefined)[], arena: Str
 
 /** Gives where the weights are: 0 says that they are all equal, and that is all the kernel needs to know. */
 function placeWeights(arena: Straw2Arena, at: number, weights: Float64Array): number {
-  const first = weights[0] ?? 0;
-  if (first > 0 && first <= EQUAL_WEIGHT_MAX && weights.every((weight) => weight === first)) return 0;
+  if (equalWeights(weights, weights.length)) return 0;
   arena.writeWeights(at, weights);
   return at;
 }
@@ -151,7 +163,7 @@ export function loadOverlays(
     if (overlay === undefined || node === undefined) return;
     const sets = overlay.weightSet.length > 0 ? overlay.weightSet : [node.weights];
     if (!sets.every((weights) => suitsKernel(node, weights))) return;
-    arena.writeIds(at, overlay.ids ?? node.items);
+    arena.writeIds(at, overlay.ids?.subarray(0, node.size) ?? node.items);
     overlay.idsAt = at;
     at += 4 * padded(node.size);
     overlay.weightsAt = sets.map((weights) => {

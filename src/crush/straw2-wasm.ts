@@ -1,4 +1,4 @@
-import { lnTable } from './ln.ts';
+import { lnRanks, lnTable } from './ln.ts';
 
 /*
  * straw2's inner loop in WebAssembly, four hashes to a SIMD register and two registers at a time. The module is assembled here, from the same
@@ -10,12 +10,8 @@ import { lnTable } from './ln.ts';
  * eight so that whole registers can be read. A weight of 0 never wins: ln > best * 0 is false for every best.
  *
  * Where all weights are equal (weights = 0 says so) the longest straw is the greatest logarithm, and its rank among the values of the table is
- * enough: a quarter of the table, and no branch to mispredict. That holds as long as different logarithms make different quotients, which the least
- * gap of the table guarantees for weights up to {@link EQUAL_WEIGHT_MAX}. Padding then repeats the first id, which cannot beat itself.
+ * enough (`equalWeights` says when). Padding then repeats the first id, which cannot beat itself.
  */
-
-/** Least difference of two values of the table, 56128037, which is 856 as a weight. */
-export const EQUAL_WEIGHT_MAX = 56_128_037;
 
 const RANKS_AT = 0x10000 * 8;
 const TABLE_BYTES = RANKS_AT + 0x10000 * 2;
@@ -58,7 +54,7 @@ export class Straw2Arena {
     this.#i32 = new Int32Array(memory.buffer);
     this.#f64 = new Float64Array(memory.buffer);
     this.#f64.set(lnTable);
-    new Uint16Array(memory.buffer).set(lnRanks(), RANKS_AT / 2);
+    new Uint16Array(memory.buffer).set(lnRanks, RANKS_AT / 2);
   }
 
   holds(region: Region | undefined): region is Region {
@@ -86,26 +82,6 @@ export class Straw2Arena {
     this.#f64.fill(0, at / 8, at / 8 + padded(weights.length));
     this.#f64.set(weights, at / 8);
   }
-}
-
-/** For every entry of the table the number of different values below it. */
-function lnRanks(): Uint16Array {
-  const values = lnTable.slice().sort();
-  let count = 0;
-  for (const value of values) if (count === 0 || value !== values[count - 1]) values[count++] = value;
-  const ranks = new Uint16Array(lnTable.length);
-  for (let u = 0; u < ranks.length; u++) {
-    const value = lnTable[u]!;
-    let low = 0;
-    let high = count - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (values[middle]! < value) low = middle + 1;
-      else high = middle;
-    }
-    ranks[u] = low;
-  }
-  return ranks;
 }
 
 /** Places that `size` items take. */

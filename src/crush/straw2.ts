@@ -1,23 +1,11 @@
 import { HASH_RJENKINS1 } from './hash.ts';
-import { lnTable } from './ln.ts';
-
-const LN_BOUND_BITS = 5;
-
-/** Greatest value in every 32 of the table. */
-const lnBounds = Float64Array.from({ length: lnTable.length >> LN_BOUND_BITS }, (_, i) =>
-  Math.max(...lnTable.subarray(i << LN_BOUND_BITS, (i + 1) << LN_BOUND_BITS)),
-);
+import { lnRanks, lnTable } from './ln.ts';
 
 /**
- * Index of the item that draws the longest straw: the greatest trunc(ln(hash16) / weight), the first of equals.
+ * Index of the item that draws the longest straw: the greatest trunc(ln(hash16) / weight), the first of equals. `ids` has
+ * {@link paddedPairs}(size) entries, `equal` is {@link equalWeights} of the weights.
  *
- * Exact without a division per item. With `best` the integer quotient so far, ln <= 0 and weight > 0,
- *   trunc(ln / w) > best  <=>  ceil(ln / w) >= best + 1  <=>  ln / w > best  <=>  ln > best * w.
- * The product of doubles is exact below 2^53, and above it exceeds |ln| <= 2^48 in magnitude whatever its rounding, so the comparison
- * holds. The division happens only when an item wins; |ln| < 2^49 and w < 2^32 leave the rounded quotient on the right side of every
- * integer (its error is below 2^-4 / w, the distance to the next integer at least 1 / w).
- *
- * Weights are the signed reading of the 32 bits, as there; a negative one (2^31 and above) makes a positive draw and takes the slow path.
+ * Weights are the signed reading of the 32 bits, as there; a negative one (2^31 and above) makes a positive draw.
  */
 export function straw2Choose(
   hash: number,
@@ -26,99 +14,222 @@ export function straw2Choose(
   ids: Int32Array,
   weights: Float64Array,
   size: number,
+  equal: boolean,
 ): number {
   if (hash !== HASH_RJENKINS1) return draw(weights, size);
-  if (hashes.length < size) hashes = new Uint16Array(size);
-  hashItems(x, r, ids, size, hashes);
-  return longest(hashes, weights, size);
+  if (hashes.length <= size) hashes = new Uint16Array(paddedPairs(size));
+  hashItems(x | 0, r | 0, ids, size, hashes);
+  return equal ? highest(hashes, size) : longest(hashes, weights, size);
+}
+
+/** Places for `size` ids, hashed two by two. */
+export const paddedPairs = (size: number): number => (size + 1) & ~1;
+
+/** `ids` with what pads them. */
+export function padPairs(ids: Int32Array): Int32Array {
+  const padded = new Int32Array(paddedPairs(ids.length));
+  padded.set(ids);
+  return padded;
 }
 
 /** Low 16 bits of the hashes of a bucket's items; grows with the largest bucket. */
 let hashes = new Uint16Array(1024);
 
 /**
- * crushHash3(x, id, r) in line, an item at a time: two interleaved need more registers than there are. Apart from the choice for the same reason, and so that
- * a branch mispredicted there does not hold up the next hashes.
+ * crushHash3(x, id, r) in line, two items at a time. One alone is a chain of 90 operations that wait for one another, and half of the processor
+ * idles; two fill it, and three have too many values at once for its registers. The choice is a loop of its own for the same reason.
  */
 function hashItems(x: number, r: number, ids: Int32Array, size: number, out: Uint16Array): void {
-  for (let i = 0; i < size; i++) {
-    let a = x;
-    let b = ids[i]!;
-    let c = r;
-    let h = 1315423911 ^ a ^ b ^ c;
-    let p = 231232;
-    let q = 1232;
+  const seed = 1315423911 ^ x ^ r;
+  for (let i = 0; i < size; i += 2) {
+    let a0 = x;
+    let a1 = x;
+    let b0 = ids[i]!;
+    let b1 = ids[i + 1]!;
+    let c0 = r;
+    let c1 = r;
+    let h0 = seed ^ b0;
+    let h1 = seed ^ b1;
+    let p0 = 231232;
+    let p1 = 231232;
+    let q0 = 1232;
+    let q1 = 1232;
 
-    a = (a - b - h) ^ (h >>> 13);
-    b = (b - h - a) ^ (a << 8);
-    h = (h - a - b) ^ (b >>> 13);
-    a = (a - b - h) ^ (h >>> 12);
-    b = (b - h - a) ^ (a << 16);
-    h = (h - a - b) ^ (b >>> 5);
-    a = (a - b - h) ^ (h >>> 3);
-    b = (b - h - a) ^ (a << 10);
-    h = (h - a - b) ^ (b >>> 15);
+    a0 = (a0 - b0 - h0) ^ (h0 >>> 13);
+    a1 = (a1 - b1 - h1) ^ (h1 >>> 13);
+    b0 = (b0 - h0 - a0) ^ (a0 << 8);
+    b1 = (b1 - h1 - a1) ^ (a1 << 8);
+    h0 = (h0 - a0 - b0) ^ (b0 >>> 13);
+    h1 = (h1 - a1 - b1) ^ (b1 >>> 13);
+    a0 = (a0 - b0 - h0) ^ (h0 >>> 12);
+    a1 = (a1 - b1 - h1) ^ (h1 >>> 12);
+    b0 = (b0 - h0 - a0) ^ (a0 << 16);
+    b1 = (b1 - h1 - a1) ^ (a1 << 16);
+    h0 = (h0 - a0 - b0) ^ (b0 >>> 5);
+    h1 = (h1 - a1 - b1) ^ (b1 >>> 5);
+    a0 = (a0 - b0 - h0) ^ (h0 >>> 3);
+    a1 = (a1 - b1 - h1) ^ (h1 >>> 3);
+    b0 = (b0 - h0 - a0) ^ (a0 << 10);
+    b1 = (b1 - h1 - a1) ^ (a1 << 10);
+    h0 = (h0 - a0 - b0) ^ (b0 >>> 15);
+    h1 = (h1 - a1 - b1) ^ (b1 >>> 15);
 
-    c = (c - p - h) ^ (h >>> 13);
-    p = (p - h - c) ^ (c << 8);
-    h = (h - c - p) ^ (p >>> 13);
-    c = (c - p - h) ^ (h >>> 12);
-    p = (p - h - c) ^ (c << 16);
-    h = (h - c - p) ^ (p >>> 5);
-    c = (c - p - h) ^ (h >>> 3);
-    p = (p - h - c) ^ (c << 10);
-    h = (h - c - p) ^ (p >>> 15);
+    c0 = (c0 - p0 - h0) ^ (h0 >>> 13);
+    c1 = (c1 - p1 - h1) ^ (h1 >>> 13);
+    p0 = (p0 - h0 - c0) ^ (c0 << 8);
+    p1 = (p1 - h1 - c1) ^ (c1 << 8);
+    h0 = (h0 - c0 - p0) ^ (p0 >>> 13);
+    h1 = (h1 - c1 - p1) ^ (p1 >>> 13);
+    c0 = (c0 - p0 - h0) ^ (h0 >>> 12);
+    c1 = (c1 - p1 - h1) ^ (h1 >>> 12);
+    p0 = (p0 - h0 - c0) ^ (c0 << 16);
+    p1 = (p1 - h1 - c1) ^ (c1 << 16);
+    h0 = (h0 - c0 - p0) ^ (p0 >>> 5);
+    h1 = (h1 - c1 - p1) ^ (p1 >>> 5);
+    c0 = (c0 - p0 - h0) ^ (h0 >>> 3);
+    c1 = (c1 - p1 - h1) ^ (h1 >>> 3);
+    p0 = (p0 - h0 - c0) ^ (c0 << 10);
+    p1 = (p1 - h1 - c1) ^ (c1 << 10);
+    h0 = (h0 - c0 - p0) ^ (p0 >>> 15);
+    h1 = (h1 - c1 - p1) ^ (p1 >>> 15);
 
-    q = (q - a - h) ^ (h >>> 13);
-    a = (a - h - q) ^ (q << 8);
-    h = (h - q - a) ^ (a >>> 13);
-    q = (q - a - h) ^ (h >>> 12);
-    a = (a - h - q) ^ (q << 16);
-    h = (h - q - a) ^ (a >>> 5);
-    q = (q - a - h) ^ (h >>> 3);
-    a = (a - h - q) ^ (q << 10);
-    h = (h - q - a) ^ (a >>> 15);
+    q0 = (q0 - a0 - h0) ^ (h0 >>> 13);
+    q1 = (q1 - a1 - h1) ^ (h1 >>> 13);
+    a0 = (a0 - h0 - q0) ^ (q0 << 8);
+    a1 = (a1 - h1 - q1) ^ (q1 << 8);
+    h0 = (h0 - q0 - a0) ^ (a0 >>> 13);
+    h1 = (h1 - q1 - a1) ^ (a1 >>> 13);
+    q0 = (q0 - a0 - h0) ^ (h0 >>> 12);
+    q1 = (q1 - a1 - h1) ^ (h1 >>> 12);
+    a0 = (a0 - h0 - q0) ^ (q0 << 16);
+    a1 = (a1 - h1 - q1) ^ (q1 << 16);
+    h0 = (h0 - q0 - a0) ^ (a0 >>> 5);
+    h1 = (h1 - q1 - a1) ^ (a1 >>> 5);
+    q0 = (q0 - a0 - h0) ^ (h0 >>> 3);
+    q1 = (q1 - a1 - h1) ^ (h1 >>> 3);
+    a0 = (a0 - h0 - q0) ^ (q0 << 10);
+    a1 = (a1 - h1 - q1) ^ (q1 << 10);
+    h0 = (h0 - q0 - a0) ^ (a0 >>> 15);
+    h1 = (h1 - q1 - a1) ^ (a1 >>> 15);
 
-    b = (b - p - h) ^ (h >>> 13);
-    p = (p - h - b) ^ (b << 8);
-    h = (h - b - p) ^ (p >>> 13);
-    b = (b - p - h) ^ (h >>> 12);
-    p = (p - h - b) ^ (b << 16);
-    h = (h - b - p) ^ (p >>> 5);
-    b = (b - p - h) ^ (h >>> 3);
-    p = (p - h - b) ^ (b << 10);
-    h = (h - b - p) ^ (p >>> 15);
+    b0 = (b0 - p0 - h0) ^ (h0 >>> 13);
+    b1 = (b1 - p1 - h1) ^ (h1 >>> 13);
+    p0 = (p0 - h0 - b0) ^ (b0 << 8);
+    p1 = (p1 - h1 - b1) ^ (b1 << 8);
+    h0 = (h0 - b0 - p0) ^ (p0 >>> 13);
+    h1 = (h1 - b1 - p1) ^ (p1 >>> 13);
+    b0 = (b0 - p0 - h0) ^ (h0 >>> 12);
+    b1 = (b1 - p1 - h1) ^ (h1 >>> 12);
+    p0 = (p0 - h0 - b0) ^ (b0 << 16);
+    p1 = (p1 - h1 - b1) ^ (b1 << 16);
+    h0 = (h0 - b0 - p0) ^ (p0 >>> 5);
+    h1 = (h1 - b1 - p1) ^ (p1 >>> 5);
+    b0 = (b0 - p0 - h0) ^ (h0 >>> 3);
+    b1 = (b1 - p1 - h1) ^ (h1 >>> 3);
+    p0 = (p0 - h0 - b0) ^ (b0 << 10);
+    p1 = (p1 - h1 - b1) ^ (b1 << 10);
+    h0 = (h0 - b0 - p0) ^ (p0 >>> 15);
+    h1 = (h1 - b1 - p1) ^ (p1 >>> 15);
 
-    q = (q - c - h) ^ (h >>> 13);
-    c = (c - h - q) ^ (q << 8);
-    h = (h - q - c) ^ (c >>> 13);
-    q = (q - c - h) ^ (h >>> 12);
-    c = (c - h - q) ^ (q << 16);
-    h = (h - q - c) ^ (c >>> 5);
-    q = (q - c - h) ^ (h >>> 3);
-    c = (c - h - q) ^ (q << 10);
-    h = (h - q - c) ^ (c >>> 15);
-    out[i] = h;
+    q0 = (q0 - c0 - h0) ^ (h0 >>> 13);
+    q1 = (q1 - c1 - h1) ^ (h1 >>> 13);
+    c0 = (c0 - h0 - q0) ^ (q0 << 8);
+    c1 = (c1 - h1 - q1) ^ (q1 << 8);
+    h0 = (h0 - q0 - c0) ^ (c0 >>> 13);
+    h1 = (h1 - q1 - c1) ^ (c1 >>> 13);
+    q0 = (q0 - c0 - h0) ^ (h0 >>> 12);
+    q1 = (q1 - c1 - h1) ^ (h1 >>> 12);
+    c0 = (c0 - h0 - q0) ^ (q0 << 16);
+    c1 = (c1 - h1 - q1) ^ (q1 << 16);
+    h0 = (h0 - q0 - c0) ^ (c0 >>> 5);
+    h1 = (h1 - q1 - c1) ^ (c1 >>> 5);
+    q0 = (q0 - c0 - h0) ^ (h0 >>> 3);
+    q1 = (q1 - c1 - h1) ^ (h1 >>> 3);
+    c0 = (c0 - h0 - q0) ^ (q0 << 10);
+    c1 = (c1 - h1 - q1) ^ (q1 << 10);
+    h0 = (h0 - q0 - c0) ^ (c0 >>> 15);
+    h1 = (h1 - q1 - c1) ^ (c1 >>> 15);
+    out[i] = h0;
+    out[i + 1] = h1;
   }
 }
 
+/** Least difference of two values of the table, 56128037, which is 856 as a weight. */
+const EQUAL_WEIGHT_MAX = 56_128_037;
+/** Items of a bucket that fit in what a rank leaves of 31 bits. */
+const EQUAL_SIZE_MAX = 0x8000;
+
+/**
+ * Whether {@link highest} chooses right: all weights are the same, and so small that different logarithms make different quotients (which they do up to
+ * the least gap of the table).
+ */
+export function equalWeights(weights: Float64Array, size: number): boolean {
+  const first = weights[0] ?? 0;
+  if (first <= 0 || first > EQUAL_WEIGHT_MAX || size > EQUAL_SIZE_MAX) return false;
+  return weights.every((weight) => weight === first);
+}
+
+/**
+ * A greater hash makes a greater logarithm, but for some that make the same as the one next to them, and the very last, which makes less (a test
+ * says so): so hashes that far apart are in the order of their logarithms.
+ */
+const SURE = 2;
+
+/**
+ * The choice where all weights are equal: the greatest logarithm, the first of equals. It is that of the greatest hash unless the next
+ * comes close, so that mostly no table is needed, and no branch that depends on a hash: one mispredicted costs as much as a hash.
+ */
+function highest(hashes: Uint16Array, size: number): number {
+  const last = EQUAL_SIZE_MAX - 1;
+  let best = 0;
+  let second = 0;
+  for (let i = 0; i < size; i++) {
+    // Exchanges best and key where key is greater.
+    const key = (hashes[i]! << 15) | (last - i);
+    const less = (best - key) | 0;
+    const change = less & (less >> 31);
+    best = (best - change) | 0;
+    const lead = (second - key - change) | 0;
+    second = (second - (lead & (lead >> 31))) | 0;
+  }
+  return (best >> 15) - (second >> 15) < SURE ? highestRank(hashes, size) : last - (best & last);
+}
+
+function highestRank(hashes: Uint16Array, size: number): number {
+  let high = 0;
+  let best = -1;
+  for (let i = 0; i < size; i++) {
+    const rank = lnRanks[hashes[i]!]!;
+    if (rank > best) {
+      high = i;
+      best = rank;
+    }
+  }
+  return high;
+}
+
+/**
+ * The choice among any weights.
+ *
+ * Exact without a division per item. With `best` the integer quotient so far, ln <= 0 and weight > 0,
+ *   trunc(ln / w) > best  <=>  ceil(ln / w) >= best + 1  <=>  ln / w > best  <=>  ln > best * w.
+ * The product of doubles is exact below 2^53, and above it exceeds |ln| <= 2^48 in magnitude whatever its rounding, so the comparison
+ * holds. The division happens only when an item wins; |ln| < 2^49 and w < 2^32 leave the rounded quotient on the right side of every
+ * integer (its error is below 2^-4 / w, the distance to the next integer at least 1 / w).
+ */
 function longest(hashes: Uint16Array, weights: Float64Array, size: number): number {
   let high = 0;
   let best = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < size; i++) {
     const w = weights[i]!;
-    const u = hashes[i]!;
+    const ln = lnTable[hashes[i]!]!;
     if (w > 0) {
-      const product = best * w;
-      // Most items lose already by the bound, whose table stays in the fastest cache: the whole one takes half a megabyte.
-      if (lnBounds[u >>> LN_BOUND_BITS]! <= product) continue;
-      const ln = lnTable[u]!;
-      if (ln > product) {
+      if (ln > best * w) {
         high = i;
         best = Math.trunc(ln / w);
       }
     } else if (w < 0) {
-      const straw = Math.trunc(lnTable[u]! / w);
+      const straw = Math.trunc(ln / w);
       if (straw > best) {
         high = i;
         best = straw;
