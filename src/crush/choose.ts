@@ -27,22 +27,13 @@ export function chooseIndex(
     case bucketAlg.STRAW2: {
       if (overlay === undefined) {
         if (kernel !== undefined && node.idsAt >= 0) return kernel(node.idsAt, node.weightsAt, node.size, x, r);
-        return straw2Choose(node.hash, x, r, node.ids, node.weights, node.size, node.equal);
+        return straw2Choose(node.hash, x, r, node.straw2!);
       }
-      const last = Math.max(0, overlay.weightSet.length - 1);
-      const set = Math.min(position, last);
+      const set = Math.min(position, overlay.straw2.length - 1);
       if (kernel !== undefined && overlay.idsAt >= 0) {
         return kernel(overlay.idsAt, overlay.weightsAt[set]!, node.size, x, r);
       }
-      return straw2Choose(
-        node.hash,
-        x,
-        r,
-        overlay.ids ?? node.ids,
-        overlay.weightSet[set] ?? node.weights,
-        node.size,
-        overlay.equal[set] ?? node.equal,
-      );
+      return straw2Choose(node.hash, x, r, overlay.straw2[set]!);
     }
     case bucketAlg.UNIFORM:
       return permutedIndex(node, x, r);

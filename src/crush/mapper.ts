@@ -193,7 +193,7 @@ export class Mapper {
       }
       if (set === undefined) return;
       if (!arena.holds(set.region)) {
-        set.region = arena.reserve(overlaysLength(this.#nodes, set.overlays));
+        set.region = arena.reserve(overlaysLength(set.overlays));
         if (set.region === undefined) break;
         loadOverlays(this.#nodes, set.overlays, arena, set.region.base);
       }
@@ -219,7 +219,7 @@ export class Mapper {
     if (known === undefined) {
       const args = all.get(used);
       if (args === undefined) return undefined;
-      known = { overlays: buildOverlays(this.#map, args), region: undefined };
+      known = { overlays: buildOverlays(this.#map, this.#nodes, args), region: undefined };
       this.#overlays.set(used, known);
     }
     return known;

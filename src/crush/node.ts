@@ -1,7 +1,7 @@
 import { type Bucket, bucketAlg, itemWeightAt } from './bucket.ts';
 import { HASH_RJENKINS1 } from './hash.ts';
 import type { ChooseArg, CrushMap } from './map.ts';
-import { equalWeights, padPairs } from './straw2.ts';
+import { Straw2Items } from './straw2.ts';
 import { padded, type Straw2Arena } from './straw2-wasm.ts';
 
 /** A bucket laid out for the mapper: typed arrays, and its items' types looked up beforehand. */
@@ -20,10 +20,7 @@ export class BucketNode {
   /** Running sums of a list, node weights of a tree, straws of a straw bucket. */
   readonly aux: Float64Array;
 
-  /** What straw2 draws by: the items, padded for it. */
-  readonly ids: Int32Array;
-  /** straw2: the weights are all the same. */
-  readonly equal: boolean;
+  readonly straw2: Straw2Items | undefined;
 
   /** Where ids and weights lie in the arena of the straw2 kernel; -1: not there, or not for the kernel. */
   idsAt = -1;
@@ -49,8 +46,7 @@ export class BucketNode {
       const weight = itemWeightAt(bucket, i);
       return signed ? weight | 0 : weight;
     });
-    this.ids = padPairs(this.items);
-    this.equal = signed && equalWeights(this.weights, this.weights.length);
+    this.straw2 = signed ? new Straw2Items(this.items, this.weights, this.items.length) : undefined;
     this.aux = Float64Array.from(auxOf(bucket));
     this.perm = new Uint32Array(bucket.items.length);
     this.size =
@@ -59,8 +55,8 @@ export class BucketNode {
 }
 
 /** Whether the kernel can draw: no weight is negative (2^31 and above), the hash is the known one. */
-function suitsKernel(node: BucketNode, weights: Float64Array): boolean {
-  return node.alg === bucketAlg.STRAW2 && node.hash === HASH_RJENKINS1 && weights.every((weight) => weight >= 0);
+function suitsKernel(node: BucketNode, items: Straw2Items): boolean {
+  return node.hash === HASH_RJENKINS1 && items.weights.every((weight) => weight >= 0);
 }
 
 function auxOf(bucket: Bucket): readonly number[] {
@@ -82,11 +78,8 @@ function isTree(nodes: number, items: number): boolean {
 
 /** Replacements for one bucket, see `ChooseArg`. */
 export interface ChooseOverlay {
-  readonly weightSet: readonly Float64Array[];
-  /** For each weight set whether its weights are all the same. */
-  readonly equal: readonly boolean[];
-  /** Padded, as {@link BucketNode.ids}. */
-  readonly ids: Int32Array | undefined;
+  /** For each position of the weight set; the bucket's own weights where there is none. */
+  readonly straw2: readonly Straw2Items[];
   /** As in {@link BucketNode}: ids, and the weights by position (those of the bucket where there is no weight set). */
   idsAt: number;
   weightsAt: readonly number[];
@@ -100,18 +93,22 @@ export function buildNodes(map: CrushMap): (BucketNode | undefined)[] {
   return map.buckets.map((bucket) => bucket && new BucketNode(bucket, typeOf));
 }
 
-export function buildOverlays(map: CrushMap, args: ReadonlyMap<number, ChooseArg>): ChooseOverlays {
+export function buildOverlays(
+  map: CrushMap,
+  nodes: readonly (BucketNode | undefined)[],
+  args: ReadonlyMap<number, ChooseArg>,
+): ChooseOverlays {
   const overlays = new Array<ChooseOverlay | undefined>(map.buckets.length).fill(undefined);
   for (const [index, arg] of args) {
-    const size = map.buckets[index]?.items.length;
+    const node = nodes[index];
+    const size = node?.items.length ?? 0;
     // What does not fit its bucket is not used; Ceph would read past the end.
-    if (size === undefined || arg.weightSet.some((weights) => weights.length < size)) continue;
+    if (node?.straw2 === undefined || arg.weightSet.some((weights) => weights.length < size)) continue;
     if (arg.ids.length > 0 && arg.ids.length < size) continue;
-    const weightSet = arg.weightSet.map((weights) => Float64Array.from(weights.slice(0, size), (weight) => weight | 0));
+    const ids = arg.ids.length > 0 ? Int32Array.from(arg.ids) : node.items;
+    const sets = arg.weightSet.map((weights) => Float64Array.from(weights.slice(0, size), (weight) => weight | 0));
     overlays[index] = {
-      weightSet,
-      equal: weightSet.map((weights) => equalWeights(weights, size)),
-      ids: arg.ids.length > 0 ? padPairs(Int32Array.from(arg.ids.slice(0, size))) : undefined,
+      straw2: (sets.length > 0 ? sets : [node.weights]).map((weights) => new Straw2Items(ids, weights, size)),
       idsAt: -1,
       weightsAt: [],
     };
@@ -121,34 +118,33 @@ export function buildOverlays(map: CrushMap, args: ReadonlyMap<number, ChooseArg
 
 /** Bytes that all buckets' ids and weights take in the arena. */
 export function nodesLength(nodes: readonly (BucketNode | undefined)[]): number {
-  return nodes.reduce((sum, node) => sum + (node?.alg === bucketAlg.STRAW2 ? 12 * padded(node.size) : 0), 0);
+  return nodes.reduce((sum, node) => sum + (node?.straw2 === undefined ? 0 : 12 * padded(node.size)), 0);
 }
 
 export function loadNodes(nodes: readonly (BucketNode | undefined)[], arena: Straw2Arena, base: number): void {
   let at = base;
   for (const node of nodes) {
-    if (node === undefined || !suitsKernel(node, node.weights)) continue;
+    if (node?.straw2 === undefined || !suitsKernel(node, node.straw2)) continue;
     arena.writeIds(at, node.items);
     node.idsAt = at;
     at += 4 * padded(node.size);
-    node.weightsAt = placeWeights(arena, at, node.weights);
+    node.weightsAt = placeWeights(arena, at, node.straw2);
     at += 8 * padded(node.size);
   }
 }
 
 /** Gives where the weights are: 0 says that they are all equal, and that is all the kernel needs to know. */
-function placeWeights(arena: Straw2Arena, at: number, weights: Float64Array): number {
-  if (equalWeights(weights, weights.length)) return 0;
-  arena.writeWeights(at, weights);
+function placeWeights(arena: Straw2Arena, at: number, items: Straw2Items): number {
+  if (items.equal) return 0;
+  arena.writeWeights(at, items.weights);
   return at;
 }
 
-export function overlaysLength(nodes: readonly (BucketNode | undefined)[], overlays: ChooseOverlays): number {
-  return overlays.reduce(
-    (sum, overlay, i) =>
-      sum + (overlay === undefined ? 0 : (4 + 8 * Math.max(1, overlay.weightSet.length)) * padded(nodes[i]?.size ?? 0)),
-    0,
-  );
+export function overlaysLength(overlays: ChooseOverlays): number {
+  return overlays.reduce((sum, overlay) => {
+    const sets = overlay?.straw2 ?? [];
+    return sum + (4 + 8 * sets.length) * padded(sets[0]?.size ?? 0);
+  }, 0);
 }
 
 export function loadOverlays(
@@ -161,13 +157,12 @@ export function loadOverlays(
   overlays.forEach((overlay, i) => {
     const node = nodes[i];
     if (overlay === undefined || node === undefined) return;
-    const sets = overlay.weightSet.length > 0 ? overlay.weightSet : [node.weights];
-    if (!sets.every((weights) => suitsKernel(node, weights))) return;
-    arena.writeIds(at, overlay.ids?.subarray(0, node.size) ?? node.items);
+    if (!overlay.straw2.every((items) => suitsKernel(node, items))) return;
+    arena.writeIds(at, overlay.straw2[0]!.ids.subarray(0, node.size));
     overlay.idsAt = at;
     at += 4 * padded(node.size);
-    overlay.weightsAt = sets.map((weights) => {
-      const place = placeWeights(arena, at, weights);
+    overlay.weightsAt = overlay.straw2.map((items) => {
+      const place = placeWeights(arena, at, items);
       at += 8 * padded(node.size);
       return place;
     });

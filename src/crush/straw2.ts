@@ -1,35 +1,63 @@
 import { HASH_RJENKINS1 } from './hash.ts';
 import { lnRanks, lnTable } from './ln.ts';
 
-/**
- * Index of the item that draws the longest straw: the greatest trunc(ln(hash16) / weight), the first of equals. `ids` has
- * {@link paddedPairs}(size) entries, `equal` is {@link equalWeights} of the weights.
- *
- * Weights are the signed reading of the 32 bits, as there; a negative one (2^31 and above) makes a positive draw.
- */
-export function straw2Choose(
-  hash: number,
-  x: number,
-  r: number,
-  ids: Int32Array,
-  weights: Float64Array,
-  size: number,
-  equal: boolean,
-): number {
-  if (hash !== HASH_RJENKINS1) return draw(weights, size);
-  if (hashes.length <= size) hashes = new Uint16Array(paddedPairs(size));
-  hashItems(x | 0, r | 0, ids, size, hashes);
-  return equal ? highest(hashes, size) : longest(hashes, weights, size);
+/** What a straw2 bucket's items are drawn by, made once for many draws. */
+export class Straw2Items {
+  readonly size: number;
+  /** Hashed for the items; padded to an even number. */
+  readonly ids: Int32Array;
+  /** The signed reading of the 32 bits, as Ceph's division has it; a negative one (2^31 and above) makes a positive draw. */
+  readonly weights: Float64Array;
+  /** All weights are the same, and so small that different logarithms make different quotients. */
+  readonly equal: boolean;
+  /** What stands for the weights where costs are estimated, see {@link likeliest}; empty: they are not. */
+  readonly shares: Int32Array;
+  readonly costs: Float64Array;
+  readonly costMargin: number;
+
+  constructor(ids: Int32Array, weights: Float64Array, size: number) {
+    this.size = size;
+    this.ids = new Int32Array(paddedPairs(size));
+    this.ids.set(ids.subarray(0, size));
+    this.weights = weights;
+    this.equal = equalWeights(weights, size);
+    const greatest = weights.reduce((a, b) => Math.max(a, b), 0);
+    const estimable = !this.equal && size <= ESTIMATED_SIZE_MAX && greatest > 0 && weights.every((w) => w >= 0);
+    const unit = weights.reduce((a, b) => Math.min(a, b), greatest);
+    const least = Math.max(1, unit, greatest / SPREAD_MAX);
+    this.shares = estimable ? Int32Array.from(weights, (w) => (SHARE * least) / Math.max(w, least)) : new Int32Array(0);
+    this.costMargin = (SHARE * least) / LN_UNIT;
+    this.costs = Float64Array.from(weights, (w) => this.costMargin / w);
+  }
+}
+
+/** Least difference of two values of the table, 56128037, which is 856 as a weight. */
+const EQUAL_WEIGHT_MAX = 56_128_037;
+/** Items that fit in what a hash leaves of 31 bits. */
+const EQUAL_SIZE_MAX = 0x8000;
+
+/** Whether the greatest logarithm wins: weights are all the same, and different logarithms make different quotients. */
+export function equalWeights(weights: Float64Array, size: number): boolean {
+  const first = weights[0] ?? 0;
+  if (first <= 0 || first > EQUAL_WEIGHT_MAX || size > EQUAL_SIZE_MAX) return false;
+  return weights.every((weight) => weight === first);
 }
 
 /** Places for `size` ids, hashed two by two. */
-export const paddedPairs = (size: number): number => (size + 1) & ~1;
+const paddedPairs = (size: number): number => (size + 1) & ~1;
 
-/** `ids` with what pads them. */
-export function padPairs(ids: Int32Array): Int32Array {
-  const padded = new Int32Array(paddedPairs(ids.length));
-  padded.set(ids);
-  return padded;
+/** Index of the item that draws the longest straw for `x` and `r`: the greatest trunc(ln(hash16) / weight), the first of equals. */
+export function straw2Choose(hash: number, x: number, r: number, items: Straw2Items): number {
+  const size = items.size;
+  if (hash !== HASH_RJENKINS1) return draw(items.weights, size);
+  if (hashes.length <= size) hashes = new Uint16Array(paddedPairs(size));
+  hashItems(x | 0, r | 0, items.ids, size, hashes);
+  if (items.equal) return highest(hashes, size);
+  if (items.shares.length > 0) {
+    const index = likeliest(hashes, items);
+    if (index >= 0) return index;
+  }
+  return longest(hashes, items.weights, size);
 }
 
 /** Low 16 bits of the hashes of a bucket's items; grows with the largest bucket. */
@@ -154,21 +182,6 @@ function hashItems(x: number, r: number, ids: Int32Array, size: number, out: Uin
   }
 }
 
-/** Least difference of two values of the table, 56128037, which is 856 as a weight. */
-const EQUAL_WEIGHT_MAX = 56_128_037;
-/** Items of a bucket that fit in what a rank leaves of 31 bits. */
-const EQUAL_SIZE_MAX = 0x8000;
-
-/**
- * Whether {@link highest} chooses right: all weights are the same, and so small that different logarithms make different quotients (which they do up to
- * the least gap of the table).
- */
-export function equalWeights(weights: Float64Array, size: number): boolean {
-  const first = weights[0] ?? 0;
-  if (first <= 0 || first > EQUAL_WEIGHT_MAX || size > EQUAL_SIZE_MAX) return false;
-  return weights.every((weight) => weight === first);
-}
-
 /**
  * A greater hash makes a greater logarithm, but for some that make the same as the one next to them, and the very last, which makes less (a test
  * says so): so hashes that far apart are in the order of their logarithms.
@@ -206,6 +219,46 @@ function highestRank(hashes: Uint16Array, size: number): number {
     }
   }
   return high;
+}
+
+const SHARE_BITS = 15;
+const SHARE = 1 << SHARE_BITS;
+/** What estimates count logarithms in: 2^32, so that all fit 16 bits. */
+const LN_UNIT = 2 ** 32;
+const LN_STEP_BITS = 4;
+/** Items of an estimate: their number takes the low bits of its 31. Among more the first two are mostly too close to tell apart. */
+const INDEX_MASK = 0xff;
+const ESTIMATED_SIZE_MAX = INDEX_MASK + 1;
+/** An estimate takes weights for this part of the greatest where they are less: they seldom win, and then the exact form looks. */
+const SPREAD_MAX = 64;
+
+/** The least -ln of 16 hashes, in its units: in the fastest cache, where the whole table has no room. */
+const lnFloors = Uint16Array.from({ length: lnTable.length >> LN_STEP_BITS }, (_, i) => {
+  const most = Math.max(...lnTable.subarray(i << LN_STEP_BITS, (i + 1) << LN_STEP_BITS));
+  return Math.min(0xffff, Math.floor(-most / LN_UNIT));
+});
+
+/**
+ * The choice among different weights by an estimate of what draws cost (-ln / weight, the least wins) that is never above the cost, in whole
+ * numbers and without a branch that depends on a hash. The item of the least estimate has the least cost where its true cost stays below the
+ * next estimate by a whole quotient (`costMargin`); where it does not, -1.
+ */
+function likeliest(hashes: Uint16Array, items: Straw2Items): number {
+  const { shares, size } = items;
+  let best = 0x7fffffff;
+  let second = 0x7fffffff;
+  for (let i = 0; i < size; i++) {
+    // Exchanges best and key where key is less.
+    const key = (Math.imul(lnFloors[hashes[i]! >>> LN_STEP_BITS]!, shares[i]!) & ~INDEX_MASK) | i;
+    const more = (key - best) | 0;
+    const change = more & (more >> 31);
+    best = (best + change) | 0;
+    const lead = (key - change - second) | 0;
+    second = (second + (lead & (lead >> 31))) | 0;
+  }
+  const index = best & INDEX_MASK;
+  const cost = -lnTable[hashes[index]!]! * items.costs[index]! + items.costMargin + 1;
+  return cost < (second & ~INDEX_MASK) ? index : -1;
 }
 
 /**

@@ -1,9 +1,10 @@
 // Every bucket algorithm with every tunable profile; in each map a rule for every step and mode, 1,000 inputs a rule. corpus/crush/cells.bin
 // has 16 bytes a map: u32 seed, and the crc32c of the map's bytes, of its decompiled text and of all mappings, as the real crushtool made them.
 // The maps themselves come from the seed again.
-//   usage: node test/crush/cells.mjs [verify] [EVERY=1] [DIST]         our results against the digests (each EVERYth map)
-//          node test/crush/cells.mjs compare FIRST COUNT [DIST]        maps FIRST... beside the real crushtool
-//          node test/crush/cells.mjs write FIRST COUNT [DIST]          the same, and the digests are written
+//   usage: node test/crush/cells.mjs [verify] [EVERY=1] [DIST [DRAW]]  our results against the digests (each EVERYth map)
+//          node test/crush/cells.mjs compare FIRST COUNT [DIST [DRAW]] maps FIRST... beside the real crushtool
+//          node test/crush/cells.mjs write FIRST COUNT [DIST [DRAW]]   the same, and the digests are written
+// DRAW is which form of straw2 draws, `plain` or `kernel`; without, they take turns by map.
 // Map n is of cell n modulo 25. Exits 1 where anything differs; the line says which map.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,7 +19,8 @@ const INPUTS = 1000;
 const RECORD = 16;
 
 const [mode = 'verify', ...rest] = process.argv.slice(2);
-const dist = resolve(rest[mode === 'verify' ? 1 : 2] ?? join(root, 'dist'));
+const [distGiven, draw] = rest.slice(mode === 'verify' ? 1 : 2);
+const dist = resolve(distGiven ?? join(root, 'dist'));
 const crush = await import(pathToFileURL(join(dist, 'crush/index.js')).href);
 const { crc32c } = await import(pathToFileURL(join(dist, 'base/index.js')).href);
 const digest = (data) => crc32c(0, typeof data === 'string' ? new TextEncoder().encode(data) : data) >>> 0;
@@ -39,7 +41,7 @@ function ours(n) {
   const weights = new Array(map.maxDevices).fill(0);
   for (const bucket of map.buckets) for (const item of bucket?.items ?? []) if (item >= 0) weights[item] = 0x10000;
   for (const [osd, weight] of deviceWeights) if (osd < weights.length) weights[osd] = Math.trunc(weight * 0x10000);
-  const mapper = crush.mapperOf(map);
+  const mapper = new crush.Mapper(map, draw ?? (n % 2 === 0 ? 'kernel' : 'plain'));
   const lines = [];
   map.rules.forEach((rule, id) => {
     if (rule === undefined) return;
