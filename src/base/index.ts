@@ -8,6 +8,17 @@ export {
   rememberBlockCrcs,
 } from './block-crc.ts';
 export type { Clock, TimerHandle } from './clock.ts';
+export {
+  type CompressionName,
+  type Compressor,
+  type CompressorSource,
+  compressionName,
+  compressionTypes,
+  compressorNamed,
+  compressorReady,
+  installCompressors,
+  isCompressionName,
+} from './compress.ts';
 export { type Crc32c, crc32c, crc32cPortable, installCrc32c } from './crc32c.ts';
 export type { Disk, DiskFile, Kv, KvOp, KvOptions } from './disk.ts';
 export { type Entropy, entropyBelow, entropyU64, entropyUuid, SeededEntropy } from './entropy.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { KeyRing } from '../auth/index.ts';
 import { type Disk, ErrnoError, silentLogger } from '../base/index.ts';
 import { Rados, RadosError } from '../rados/index.ts';
-import { installNativeCrc32c, Scope, systemClock, systemEntropy } from '../runtime/index.ts';
+import { installNativeCompressors, installNativeCrc32c, Scope, systemClock, systemEntropy } from '../runtime/index.ts';
 import { MemoryStore, type ObjectStore } from '../store/index.ts';
 import { entityType } from '../types/index.ts';
 import { claimDirectory } from './claim.ts';
@@ -125,6 +125,7 @@ export class Cluster implements AsyncDisposable {
    */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     installNativeCrc32c();
+    installNativeCompressors();
     const isTemporary = options.dir === undefined;
     for (let tries = 1; ; tries++) {
       const dir = new ClusterDir(options.dir ?? mkdtempSync(join(tmpdir(), 'sepiola-')));

@@ -8,6 +8,7 @@ import {
   type AdminReply,
   describeFailure,
   FileLogger,
+  installNativeCompressors,
   installNativeCrc32c,
   osDisk,
   serveAdminSocket,
@@ -206,6 +207,7 @@ export async function serveAdmin(config: Config, daemon: RunningDaemon): Promise
 export async function runDaemon(kind: DaemonKind, argv: readonly string[]): Promise<number> {
   installNativeCrc32c();
   setFlagsFromString(HEAP_GROWTH);
+  installNativeCompressors();
   const { type } = kind;
   let logger: FileLogger | undefined;
   let pidFile: string | undefined;

@@ -1,5 +1,6 @@
 export { type AdminReply, serveAdminSocket } from './asok.ts';
 export { systemClock } from './clock.ts';
+export { installNativeCompressors } from './compress.ts';
 export { installNativeCrc32c } from './crc.ts';
 export { osDisk } from './disk.ts';
 export { resolveHost, resolveService, type SrvRecord } from './dns.ts';

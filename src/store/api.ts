@@ -17,8 +17,31 @@ export interface StoreStats {
   readonly stored: number;
   readonly omapBytes: number;
   readonly metadataBytes: number;
+  /** Compressed data, the blocks that it takes, and what it stands for. Zero where a store does not compress. */
   readonly compressedBytes: number;
+  readonly compressedAllocatedBytes: number;
   readonly compressedOriginalBytes: number;
+}
+
+/** What of {@link StoreStats} is known of each pool. */
+export type PoolSpace = Pick<
+  StoreStats,
+  'allocated' | 'stored' | 'compressedBytes' | 'compressedAllocatedBytes' | 'compressedOriginalBytes'
+>;
+
+/** bluestore_compression_*, which pools may have otherwise (compression_mode and so on). */
+export interface CompressionOptions {
+  /** Passive: what is hinted to be compressible; aggressive: what is not hinted to be incompressible; force: all. */
+  readonly mode: 'none' | 'passive' | 'aggressive' | 'force';
+  /** snappy, zlib, zstd, lz4; or none. */
+  readonly algorithm: string;
+  /** What the compressed data may take of the raw data's blocks. */
+  readonly requiredRatio: number;
+  /** Bytes compressed together, and those of objects that are read in sequence and not overwritten. 0: as many as the limit allows. */
+  readonly minBlobSize: number;
+  readonly maxBlobSize: number;
+  /** bluestore_max_blob_size: limit of both. */
+  readonly blobSizeLimit: number;
 }
 
 export interface ObjectStat {
@@ -113,6 +136,13 @@ export interface ObjectStore {
   ): Iterable<readonly [key: string, value: Uint8Array]> | undefined;
 
   statfs(): StoreStats;
+  /** Space by pool. Absent where the store does not count by pool. */
+  poolSpace?(): ReadonlyMap<number, PoolSpace>;
+  /** How data is compressed that is written from now on, and what is otherwise in some pools. Absent where nothing is compressed. */
+  setCompression?(options: CompressionOptions): void;
+  setPoolCompression?(pool: number, options: Partial<CompressionOptions> | undefined): void;
+  /** What an operator should know, by Ceph's names of such alerts. */
+  alerts?(): ReadonlyMap<string, string>;
 }
 
 /** A failure of the store, told apart by kind; see DESIGN.md, "three kinds of failure". */

@@ -216,6 +216,13 @@ export class TransactionChecker {
         case txOp.tryRename: {
           const destination = it.op === txOp.tryRename ? collection : it.destCollection;
           this.#member(destination, it.destObject);
+          // Space is counted by pool. Temporary objects are of their pool.
+          if (object.hobj.logicalPool !== it.destObject.hobj.logicalPool) {
+            throw new StoreError(
+              'invalid',
+              `${txOpName(it.op)}: ${object} and ${it.destObject} are of different pools`,
+            );
+          }
           if (this.#exists(collection, object)) {
             this.#objects.set(sortKey(object), false);
             this.#objects.set(sortKey(it.destObject), true);

@@ -1,8 +1,10 @@
 export {
   type CollectionId,
+  type CompressionOptions,
   type CorruptionInfo,
   type ObjectStat,
   type ObjectStore,
+  type PoolSpace,
   StoreError,
   type StoreStats,
 } from './api.ts';
@@ -17,7 +19,7 @@ export {
 } from './collection-id.ts';
 export { DiskStore, type StoreEnvironment } from './disk/disk-store.ts';
 export type { FsckOptions, FsckReport } from './disk/fsck.ts';
-export { type DiskStoreOptions, diskStoreDefaults } from './disk/options.ts';
+export { compressionDefaults, type DiskStoreOptions, diskStoreDefaults } from './disk/options.ts';
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 export {
   COLL_HINT_EXPECTED_NUM_OBJECTS,

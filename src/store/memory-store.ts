@@ -404,6 +404,7 @@ export class MemoryStore implements ObjectStore {
       omapBytes: 0,
       metadataBytes: 0,
       compressedBytes: 0,
+      compressedAllocatedBytes: 0,
       compressedOriginalBytes: 0,
     };
   }

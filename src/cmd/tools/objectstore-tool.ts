@@ -9,7 +9,13 @@ import { join } from 'node:path';
 import { ErrnoError } from '../../base/index.ts';
 import { optionSpecs } from '../../config/index.ts';
 import { DecodeError, Reader } from '../../encoding/index.ts';
-import { installNativeCrc32c, osDisk, systemClock, systemEntropy } from '../../runtime/index.ts';
+import {
+  installNativeCompressors,
+  installNativeCrc32c,
+  osDisk,
+  systemClock,
+  systemEntropy,
+} from '../../runtime/index.ts';
 import {
   DiskStore,
   type FsckOptions,
@@ -825,6 +831,7 @@ export async function objectstoreTool(argv: string[]): Promise<number> {
   try {
     if (wantsHelp(argv)) throw usage();
     installNativeCrc32c();
+    installNativeCompressors();
     const q = parse(argv);
     checkRequest(q);
     return await run(q);

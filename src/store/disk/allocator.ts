@@ -301,8 +301,8 @@ export class BlockAllocator {
     return true;
   }
 
-  /** Takes one owner away; the last one frees the block once the generation is checkpointed. */
-  unshare(block: number, delta: AllocationDelta): void {
+  /** Takes one owner away. True where it was the last: the block is free once the generation is checkpointed. */
+  unshare(block: number, delta: AllocationDelta): boolean {
     invariant(this.isBusy(block), 'a free block is freed', { block });
     if (this.#extra.size > 0) {
       const page = this.#extra.get(Math.floor(block / PAGE_BLOCKS));
@@ -310,7 +310,7 @@ export class BlockAllocator {
       if (page !== undefined && page[i]! > 0) {
         page[i]!--;
         delta.references.set(block, (delta.references.get(block) ?? 0) - 1);
-        return;
+        return false;
       }
     }
     const f = delta.freed;
@@ -318,6 +318,7 @@ export class BlockAllocator {
     if (n > 0 && f[n - 2]! + f[n - 1]! === block) f[n - 1]!++;
     else f.push(block, 1);
     this.#pendingFree++;
+    return true;
   }
 
   /** After the checkpoint of the generation is durable: what it freed may be used. */

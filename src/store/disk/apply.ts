@@ -15,8 +15,8 @@ export interface RecordedWrite extends DirectWrite {
 
 /** What applying needs to know about writes that bypass the log. */
 export interface DirectPolicy {
-  /** Whether whole blocks of a write go straight to the block file. */
-  isDirect(length: number): boolean;
+  /** Whether whole blocks of a write to the object go straight to the block file. */
+  isDirect(length: number, o: Onode): boolean;
   /** Starts writing the buffers of each run. */
   start(runs: readonly { start: number; count: number }[], buffers: Uint8Array[][]): void;
 }
@@ -65,7 +65,7 @@ export class Applier {
     const o = this.#core.make(it.object);
     if (length === 0) return;
     let write = replayed;
-    if (write === undefined && !this.#core.replaying && this.#policy.isDirect(length)) {
+    if (write === undefined && !this.#core.replaying && this.#policy.isDirect(length, o)) {
       write = this.#startDirect(parts, offset, length, position, index, it.index);
       if (write !== undefined) direct.push(write);
     }

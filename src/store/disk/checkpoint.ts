@@ -1,26 +1,42 @@
-import type { KvOp } from '../../base/index.ts';
+import type { Compressor, KvOp } from '../../base/index.ts';
 import { Writer } from '../../encoding/index.ts';
 import { Arena } from '../arena.ts';
 import { byteStringToBytes } from '../byte-string.ts';
 import { AllocationPages } from './allocator.ts';
+import { type Chunk, chunkBytes, chunksOf, keepPacked } from './blobs.ts';
+import type { CompressionPlan, CompressionPolicy } from './compression.ts';
 import type { Generation, StoreCore } from './core.ts';
 import type { ObjectData } from './data.ts';
 import { BLOCK_SIZE, idOfKey, keys } from './format.ts';
 import { omapOps, pagedKeys } from './omap.ts';
-import { encodeOnode, encodeSegment, type Onode } from './onode.ts';
+import { encodeOnode, encodeSegment, type Onode, type Segment } from './onode.ts';
 import { sealedPut } from './sealed.ts';
+import { poolOf } from './usage.ts';
 
 /** Work done in one turn of the event loop: what keeps each well under a few milliseconds. */
 const ONODES_PER_TURN = 64;
 const OPS_PER_TURN = 1024;
+/** Blocks compressed in one turn by a compressor that is quick: half a millisecond or so. */
+const PACKED_PER_TURN = 64;
+/** Blocks of an object that is changed again before its turn came that are compressed at once; the rest of them stays as it is. */
+const PACKED_EARLY = 256;
 /** Blocks of one gather write. */
 const BLOCKS_PER_WRITE = 256;
 /** Keys of removed omaps that one checkpoint clears away. */
 const PURGE_PER_CHECKPOINT = 4096;
 
+/** Blocks to be compressed together, of an object that waits for its turn. */
+interface PackJob {
+  readonly o: Onode;
+  readonly s: Segment;
+  readonly chunk: Chunk;
+  readonly plan: CompressionPlan;
+}
+
 export interface CheckpointHost {
   readonly core: StoreCore;
   readonly data: ObjectData;
+  readonly compression: CompressionPolicy;
   /** The superblock for a state after transaction `seq`, as it is to be stored. */
   superblock(seq: number): Uint8Array;
   /** The checkpoint of `seq` is durable. */
@@ -46,7 +62,10 @@ export class Checkpointer {
 
   constructor(host: CheckpointHost) {
     this.#host = host;
-    host.core.storeFrozen = (o) => this.#store(o);
+    host.core.storeFrozen = (o) => {
+      if (this.#host.compression.isOn && o.exists) this.#packEarly(o);
+      this.#store(o);
+    };
   }
 
   get running(): boolean {
@@ -65,7 +84,72 @@ export class Checkpointer {
     this.#serialized = false;
     this.#position = 0;
     this.#writePosition = 0;
-    this.#storeOnodes(generation);
+    if (this.#host.compression.isOn) this.#pack(generation, this.#jobs(generation));
+    else this.#storeOnodes(generation);
+  }
+
+  // --- step 0: compression ----------------------------------------------------------------------------------------------------
+
+  #planFor(o: Onode): CompressionPlan | undefined {
+    return this.#host.compression.planFor(poolOf(o.name), o.hintFlags);
+  }
+
+  /** What is to be compressed. An object that is changed meanwhile is stored by that, and no longer asks for it. */
+  *#jobs(generation: Generation): IterableIterator<PackJob> {
+    for (const o of generation.dirty) {
+      if (o.dirtyGeneration !== generation.number || !o.exists) continue;
+      const plan = this.#planFor(o);
+      if (plan === undefined) continue;
+      for (let index = 0; index < o.segments.length; index++) {
+        const s = o.segments[index];
+        if (s?.memory === undefined) continue;
+        for (const chunk of chunksOf(s, index, plan.blobBlocks)) {
+          if (o.dirtyGeneration !== generation.number) break;
+          yield { o, s, chunk, plan };
+        }
+      }
+    }
+  }
+
+  #pack(generation: Generation, jobs: IterableIterator<PackJob>): void {
+    for (let blocks = 0; blocks < PACKED_PER_TURN; ) {
+      const next = jobs.next();
+      if (next.done === true) {
+        this.#storeOnodes(generation);
+        return;
+      }
+      const { o, s, chunk, plan } = next.value;
+      const raw = chunkBytes(s, chunk);
+      const { compressor } = plan;
+      if (compressor.compressLater !== undefined) {
+        compressor.compressLater(raw, (error, bytes) => {
+          const isWaiting = o.dirtyGeneration === generation.number;
+          if (error === null && bytes !== undefined && isWaiting) keepPacked(s, chunk, plan, bytes);
+          this.#pack(generation, jobs);
+        });
+        return;
+      }
+      keepPacked(s, chunk, plan, compress(compressor, raw));
+      blocks += chunk.count;
+    }
+    this.#host.core.clock.defer(() => this.#pack(generation, jobs));
+  }
+
+  /** Compresses what of an object is to be stored before its turn. */
+  #packEarly(o: Onode): void {
+    const plan = this.#planFor(o);
+    if (plan === undefined) return;
+    let left = PACKED_EARLY;
+    for (let index = 0; index < o.segments.length; index++) {
+      const s = o.segments[index];
+      if (s?.memory === undefined) continue;
+      for (const chunk of chunksOf(s, index, plan.blobBlocks)) {
+        if (s.packed?.some((p) => p.first === chunk.first) === true) continue;
+        left -= chunk.count;
+        if (left < 0) return;
+        keepPacked(s, chunk, plan, compress(plan.compressor, chunkBytes(s, chunk)));
+      }
+    }
   }
 
   // --- step 1: onodes ---------------------------------------------------------------------------------------------------------
@@ -101,7 +185,7 @@ export class Checkpointer {
     for (let i = 0; i < segments.length; i++) {
       const s = segments[i];
       if (s === undefined) continue;
-      if (s.memory !== undefined) data.place(s, generation);
+      if (s.memory !== undefined) data.place(o, s, generation);
       if (!s.dirty) continue;
       s.dirty = false;
       if (!o.sharded) continue;
@@ -217,6 +301,7 @@ export class Checkpointer {
     for (const [collection, bits] of generation.collections) {
       this.#putOrDelete(ops, keys.collection(collection), bits < 0 ? undefined : Uint8Array.of(bits));
     }
+    ops.push(sealedPut(this.#values, keys.usage, generation.usage!.encode()));
     ops.push(sealedPut(this.#values, keys.superblock, this.#host.superblock(generation.seq)));
     core.kv.commit(ops, (error) => {
       if (error !== null) {
@@ -242,6 +327,15 @@ export class Checkpointer {
 
 const NOTHING = new Uint8Array(0);
 
+/** What a compressor refuses stays as it is. */
+function compress(compressor: Compressor, raw: Uint8Array): Uint8Array {
+  try {
+    return compressor.compress(raw);
+  } catch {
+    return raw;
+  }
+}
+
 /** All omap work of a generation, one database operation a step. */
 function* omapSteps(core: StoreCore, generation: Generation): IterableIterator<void> {
   const { ops } = generation;
@@ -251,7 +345,11 @@ function* omapSteps(core: StoreCore, generation: Generation): IterableIterator<v
       yield;
     }
   }
-  for (const { omap, delta } of generation.omaps) yield* omapOps(core.space, omap.id, delta, ops);
+  const usages = [core.usage, generation.usage!];
+  const grown = (bytes: number): void => {
+    for (const usage of usages) usage.omap += bytes;
+  };
+  for (const { omap, delta } of generation.omaps) yield* omapOps(core.space, omap.id, delta, ops, grown);
   // Omaps of removed objects: their keys go as far as this checkpoint's share reaches, the rest is left to the next ones.
   let budget = PURGE_PER_CHECKPOINT;
   const graves = new Set<number>();
@@ -269,6 +367,7 @@ function* omapSteps(core: StoreCore, generation: Generation): IterableIterator<v
           break;
         }
         core.space.del(ops, key);
+        grown(-(core.space.storedLength(key) ?? 0));
         yield;
       }
     } else isEmpty = false;

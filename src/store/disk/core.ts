@@ -11,6 +11,7 @@ import type { KeySpace } from './keyspace.ts';
 import type { ObjectOmap, OmapDelta } from './omap.ts';
 import { decodeOnode, decodeSegment, Onode, Segment } from './onode.ts';
 import { getSealed } from './sealed.ts';
+import type { Usage } from './usage.ts';
 
 /**
  * What the transactions between two checkpoints changed. One generation runs; at most one other, frozen, is on its way into the
@@ -31,6 +32,8 @@ export class Generation {
   readonly ops: KvOp[] = [];
   /** Last transaction; known when frozen. */
   seq = 0;
+  /** The space in use at that point; its checkpoint goes on counting what it compresses. */
+  usage: Usage | undefined = undefined;
   /** Direct writes under way. */
   directWrites = 0;
   onDirectDone: (() => void) | undefined = undefined;
@@ -69,6 +72,8 @@ export class StoreCore {
   nidNext: number;
   /** Blocks that wait in memory without a place: a promise to the allocator. */
   unplaced = 0;
+  /** Space in use, as of the last transaction applied. */
+  readonly usage: Usage;
   /** Last transaction applied. */
   seq: number;
   /** Replaying the log: no checks, and damage met on the way is left for the reader to find. */
@@ -91,6 +96,7 @@ export class StoreCore {
     allocator: BlockAllocator;
     nidNext: number;
     seq: number;
+    usage: Usage;
     cacheBytes: number;
   }) {
     this.clock = parts.clock;
@@ -100,6 +106,7 @@ export class StoreCore {
     this.allocator = parts.allocator;
     this.nidNext = parts.nidNext;
     this.seq = parts.seq;
+    this.usage = parts.usage;
     this.cacheBytes_max = parts.cacheBytes;
     this.generation = new Generation(1);
   }
@@ -277,6 +284,7 @@ export class StoreCore {
     if (this.frozen !== undefined) throw new StoreError('invalid', 'a checkpoint is running');
     const frozen = this.generation;
     frozen.seq = this.seq;
+    frozen.usage = this.usage.copy();
     this.frozen = frozen;
     this.generation = new Generation(frozen.number + 1);
     return frozen;

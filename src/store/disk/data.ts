@@ -10,9 +10,12 @@ import {
 import { StoreError } from '../api.ts';
 import { Arena } from '../arena.ts';
 import type { Run } from './allocator.ts';
+import { readBlob } from './blobs.ts';
 import { type Generation, placeSegment, type StoreCore } from './core.ts';
-import { BLOCK_SHIFT, BLOCK_SIZE, CRC_SEED, NO_BLOCK, SEGMENT_BLOCKS, SEGMENT_SHIFT } from './format.ts';
-import { type Onode, Segment } from './onode.ts';
+import { corruption } from './corruption.ts';
+import { BLOCK_SHIFT, BLOCK_SIZE, CRC_SEED, NO_BLOCK, PACKED, SEGMENT_BLOCKS, SEGMENT_SHIFT } from './format.ts';
+import { Blob, type Onode, type PackedBlocks, Segment } from './onode.ts';
+import { type PoolUse, poolOf } from './usage.ts';
 
 const SEGMENT_MASK = SEGMENT_BLOCKS - 1;
 
@@ -32,9 +35,48 @@ export class ObjectData {
   readonly #core: StoreCore;
   /** Blocks read ahead of the transaction that is about to change parts of them; see {@link ObjectData.prefetch}. */
   readonly #prefetched = new Map<number, Uint8Array>();
+  readonly #prefetchedBlobs = new Map<Blob, Uint8Array>();
 
   constructor(core: StoreCore) {
     this.#core = core;
+  }
+
+  // --- space ------------------------------------------------------------------------------------------------------------------
+
+  #use(o: Onode): PoolUse {
+    o.use ??= this.#core.usage.of(poolOf(o.name));
+    return o.use;
+  }
+
+  /** What of the object's last block, where it has one, lies beyond its end. */
+  #slack(o: Onode): number {
+    const within = o.size % BLOCK_SIZE;
+    if (within === 0) return 0;
+    const last = Math.floor(o.size / BLOCK_SIZE);
+    const s = this.#core.segment(o, last >>> SEGMENT_SHIFT);
+    if (s === undefined) return 0;
+    const i = last & SEGMENT_MASK;
+    return s.block(i) !== NO_BLOCK || s.memoryOf(i) !== undefined ? BLOCK_SIZE - within : 0;
+  }
+
+  /** One owner less of a block of the block file. */
+  #giveBack(o: Onode, block: number): void {
+    const core = this.#core;
+    if (core.allocator.unshare(block, core.generation.allocation)) this.#use(o).allocated -= BLOCK_SIZE;
+  }
+
+  /** A block of a blob becomes a hole. */
+  #unpack(o: Onode, s: Segment, i: number): void {
+    const use = this.#use(o);
+    use.compressedOriginal -= BLOCK_SIZE;
+    const blob = s.unpack(i);
+    if (blob === undefined) return;
+    use.compressed -= blob.length;
+    const { allocator, generation } = this.#core;
+    let freed = 0;
+    for (const block of blob.blocks) if (allocator.unshare(block, generation.allocation)) freed += BLOCK_SIZE;
+    use.allocated -= freed;
+    use.compressedAllocated -= freed;
   }
 
   // --- blocks -----------------------------------------------------------------------------------------------------------------
@@ -46,6 +88,10 @@ export class ObjectData {
     const block = s.block(i);
     if (block === NO_BLOCK) return undefined;
     const core = this.#core;
+    if (block === PACKED) {
+      const at = s.positionInBlob(i) * BLOCK_SIZE;
+      return this.#blobContent(o, (index << SEGMENT_SHIFT) + i, s.blob(i)).subarray(at, at + BLOCK_SIZE);
+    }
     if (core.inFlight.size > 0) {
       const content = core.inFlight.get(block);
       if (content !== undefined) return content;
@@ -57,6 +103,11 @@ export class ObjectData {
     const content = new Uint8Array(BLOCK_SIZE);
     this.#readBlocks(o, (index << SEGMENT_SHIFT) + i, s, i, 1, content);
     return content;
+  }
+
+  /** What a blob stands for. Throws on damage. */
+  #blobContent(o: Onode, logical: number, blob: Blob): Uint8Array {
+    return this.#prefetchedBlobs.get(blob) ?? readBlob(this.#core, o, logical, blob);
   }
 
   /** Reads blocks that lie in sequence on disk and checks them. */
@@ -84,27 +135,41 @@ export class ObjectData {
           throw error;
         }
       }
-      core.allocator.unshare(block, core.generation.allocation);
-      s.set(i, NO_BLOCK, 0);
-    } else if (needBase) b.fill(0);
+      if (block === PACKED) this.#unpack(o, s, i);
+      else {
+        this.#giveBack(o, block);
+        s.set(i, NO_BLOCK, 0);
+      }
+    } else {
+      this.#use(o).stored += BLOCK_SIZE;
+      if (needBase) b.fill(0);
+    }
     s.setMemory(i, b);
     core.unplaced++;
+    this.#use(o).allocated += BLOCK_SIZE;
     return b;
   }
 
-  #drop(s: Segment, i: number): void {
+  #drop(o: Onode, s: Segment, i: number): void {
     const core = this.#core;
     const memory = s.memoryOf(i);
     if (memory !== undefined) {
       s.setMemory(i, undefined);
       core.pool.give(memory);
       core.unplaced--;
+      const use = this.#use(o);
+      use.allocated -= BLOCK_SIZE;
+      use.stored -= BLOCK_SIZE;
       return;
     }
     const block = s.block(i);
     if (block === NO_BLOCK) return;
-    core.allocator.unshare(block, core.generation.allocation);
-    s.set(i, NO_BLOCK, 0);
+    this.#use(o).stored -= BLOCK_SIZE;
+    if (block === PACKED) this.#unpack(o, s, i);
+    else {
+      this.#giveBack(o, block);
+      s.set(i, NO_BLOCK, 0);
+    }
   }
 
   /** Reads what a partial write at these places will need, so that damage shows before anything is changed. */
@@ -121,11 +186,17 @@ export class ObjectData {
     const i = logical & SEGMENT_MASK;
     const block = s.block(i);
     if (block === NO_BLOCK || s.memoryOf(i) !== undefined) return;
+    if (block === PACKED) {
+      const blob = s.blob(i);
+      this.#prefetchedBlobs.set(blob, this.#blobContent(o, logical, blob));
+      return;
+    }
     this.#prefetched.set(block, this.#content(o, index, s, i)!);
   }
 
   forgetPrefetched(): void {
     if (this.#prefetched.size > 0) this.#prefetched.clear();
+    if (this.#prefetchedBlobs.size > 0) this.#prefetchedBlobs.clear();
   }
 
   // --- changes ----------------------------------------------------------------------------------------------------------------
@@ -133,6 +204,7 @@ export class ObjectData {
   /** Writes into memory. Whole blocks need no old content; the end of the object counts as a block's end. */
   write(o: Onode, offset: number, parts: readonly Uint8Array[], length: number): void {
     const end = offset + length;
+    const slack = this.#slack(o);
     let at = offset;
     let part = 0;
     let within = 0;
@@ -164,31 +236,45 @@ export class ObjectData {
       at += to - from;
     }
     if (end > o.size) o.size = end;
+    this.#recount(o, slack);
     o.dataVersion++;
+  }
+
+  /** After a change of the object's end: `before` is what #slack gave. */
+  #recount(o: Onode, before: number): void {
+    const change = before - this.#slack(o);
+    if (change !== 0) this.#use(o).stored += change;
   }
 
   /** Puts whole blocks that were (or are being) written to the block file in place. */
   placeDirect(o: Onode, d: DirectWrite): void {
+    const slack = this.#slack(o);
     let k = 0;
     for (const run of d.runs) {
       for (let n = 0; n < run.count; n++, k++) {
         const logical = d.firstBlock + k;
         const s = this.#core.segmentForWrite(o, logical >>> SEGMENT_SHIFT);
         const i = logical & SEGMENT_MASK;
-        this.#drop(s, i);
+        this.#drop(o, s, i);
         s.set(i, run.start + n, d.crcs[k]!);
       }
     }
+    const use = this.#use(o);
+    use.allocated += d.count * BLOCK_SIZE;
+    use.stored += d.count * BLOCK_SIZE;
     const end = (d.firstBlock + d.count) * BLOCK_SIZE;
     if (end > o.size) o.size = end;
+    this.#recount(o, slack);
     o.dataVersion++;
   }
 
   /** Zeros, as holes where whole blocks are concerned. */
   zero(o: Onode, offset: number, length: number): void {
     if (length === 0) return;
+    const slack = this.#slack(o);
     this.#clear(o, offset, offset + length);
     if (offset + length > o.size) o.size = offset + length;
+    this.#recount(o, slack);
     o.dataVersion++;
   }
 
@@ -208,7 +294,7 @@ export class ObjectData {
       const blockEnd = Math.min(to, blockStart + BLOCK_SIZE);
       if (s.block(i) !== NO_BLOCK || s.memoryOf(i) !== undefined) {
         s.dirty = true;
-        if (at === blockStart && (blockEnd === blockStart + BLOCK_SIZE || blockEnd >= o.size)) this.#drop(s, i);
+        if (at === blockStart && (blockEnd === blockStart + BLOCK_SIZE || blockEnd >= o.size)) this.#drop(o, s, i);
         else this.#writable(o, index, s, i, true)?.fill(0, at - blockStart, blockEnd - blockStart);
       }
       at = blockStart + BLOCK_SIZE;
@@ -216,25 +302,29 @@ export class ObjectData {
   }
 
   truncate(o: Onode, size: number): void {
+    const slack = this.#slack(o);
     if (size < o.size) {
       this.#clear(o, size, Math.ceil(o.size / BLOCK_SIZE) * BLOCK_SIZE);
       for (const s of o.segments) if (s?.dirty === true) s.trim();
     }
     o.size = size;
+    this.#recount(o, slack);
     o.dataVersion++;
   }
 
   /** Gives all blocks back. */
   clear(o: Onode): void {
+    const slack = this.#slack(o);
     const segments = Math.ceil(Math.ceil(o.size / BLOCK_SIZE) / SEGMENT_BLOCKS);
     for (let index = 0; index < Math.max(segments, o.segments.length); index++) {
       const s = this.#core.segment(o, index);
       if (s === undefined) continue;
-      for (let i = 0; i < s.count; i++) this.#drop(s, i);
+      for (let i = 0; i < s.count; i++) this.#drop(o, s, i);
       s.dirty = true;
       s.trim();
     }
     o.size = 0;
+    this.#recount(o, slack);
     o.dataVersion++;
   }
 
@@ -252,6 +342,7 @@ export class ObjectData {
       logical = next;
     }
     to.size = from.size;
+    this.#recount(to, 0);
     to.dataVersion++;
   }
 
@@ -261,15 +352,41 @@ export class ObjectData {
     const block = s.block(i);
     if (memory === undefined && block === NO_BLOCK) return;
     const target = core.segmentForWrite(to, index);
-    this.#drop(target, toI);
-    if (memory === undefined && core.allocator.share(block, core.generation.allocation)) {
-      target.set(toI, block, s.crc(i));
-      return;
+    this.#drop(to, target, toI);
+    const use = this.#use(to);
+    use.stored += BLOCK_SIZE;
+    if (memory === undefined) {
+      if (block === PACKED) {
+        const place = this.#shareBlob(to, target, s.blob(i));
+        if (place >= 0) {
+          target.setPacked(toI, place, s.positionInBlob(i));
+          use.compressedOriginal += BLOCK_SIZE;
+          return;
+        }
+      } else if (core.allocator.share(block, core.generation.allocation)) {
+        target.set(toI, block, s.crc(i));
+        return;
+      }
     }
     const b = core.pool.take();
     b.set(memory ?? this.#content(from, fromIndex, s, i)!);
     target.setMemory(toI, b);
     core.unplaced++;
+    use.allocated += BLOCK_SIZE;
+  }
+
+  /** Place of the blob in the segment, which becomes an owner of its blocks; -1 where one has as many as can be counted. */
+  #shareBlob(to: Onode, target: Segment, blob: Blob): number {
+    const known = target.findBlob(blob.blocks[0]!);
+    if (known >= 0) return known;
+    const { allocator, generation } = this.#core;
+    for (let k = 0; k < blob.blocks.length; k++) {
+      if (allocator.share(blob.blocks[k]!, generation.allocation)) continue;
+      while (--k >= 0) allocator.unshare(blob.blocks[k]!, generation.allocation);
+      return -1;
+    }
+    this.#use(to).compressed += blob.length;
+    return target.addBlob(blob);
   }
 
   /** Copies a range; aligned whole blocks are shared. */
@@ -298,6 +415,7 @@ export class ObjectData {
         if (at % BLOCK_SIZE === 0 && (n === BLOCK_SIZE || (at + n === from.size && target + n >= to.size))) {
           const index = logical >>> SEGMENT_SHIFT;
           const targetBlock = Math.floor(target / BLOCK_SIZE);
+          const slack = this.#slack(to);
           this.#shareBlock(
             from,
             this.#core.segment(from, index)!,
@@ -308,6 +426,7 @@ export class ObjectData {
             index,
           );
           if (target + n > to.size) to.size = target + n;
+          this.#recount(to, slack);
         } else {
           const bytes = this.readSync(from, at, n);
           this.write(to, target, [bytes], n);
@@ -322,10 +441,14 @@ export class ObjectData {
    * Places the memory-only blocks of an onode for a checkpoint: they get numbers in the frozen generation, their contents go to its list of
    * writes, and reads find them in flight until they are written.
    */
-  place(s: Segment, generation: Generation): void {
+  place(o: Onode, s: Segment, generation: Generation): void {
     const memory = s.memory;
     if (memory === undefined) return;
     const core = this.#core;
+    if (s.packed !== undefined) {
+      for (const packed of s.packed) this.#placePacked(o, s, packed, generation);
+      s.packed = undefined;
+    }
     for (let i = 0; i < memory.length; i++) {
       const content = memory[i];
       if (content === undefined) continue;
@@ -337,6 +460,44 @@ export class ObjectData {
     }
     s.memory = undefined;
     s.dirty = true;
+  }
+
+  /** As {@link place}, of blocks whose compressed form is at hand. */
+  #placePacked(o: Onode, s: Segment, packed: PackedBlocks, generation: Generation): void {
+    const core = this.#core;
+    const { first, count, bytes } = packed;
+    const blocks = new Uint32Array(Math.ceil(bytes.length / BLOCK_SIZE));
+    const crcs = new Uint32Array(blocks.length);
+    let k = 0;
+    for (const run of core.allocator.allocate(blocks.length, generation.allocation)) {
+      for (let n = 0; n < run.count; n++, k++) {
+        const block = run.start + n;
+        const content = core.pool.take();
+        const part = bytes.subarray(k * BLOCK_SIZE, (k + 1) * BLOCK_SIZE);
+        content.set(part);
+        if (part.length < BLOCK_SIZE) content.fill(0, part.length);
+        blocks[k] = block;
+        crcs[k] = crc32c(CRC_SEED, content);
+        core.inFlight.set(block, content);
+        generation.writes.push({ block, content });
+      }
+    }
+    const place = s.addBlob(new Blob(packed.type, count, bytes.length, blocks, crcs));
+    for (let i = first; i < first + count; i++) {
+      core.pool.give(s.memoryOf(i)!);
+      s.setMemory(i, undefined);
+      s.setPacked(i, place, i - first);
+    }
+    core.unplaced -= count;
+    // The space is the frozen generation's, and that of what goes on from it.
+    for (const usage of [core.usage, generation.usage!]) {
+      usage.compressors |= 1 << packed.type;
+      const use = usage.of(poolOf(o.name));
+      use.allocated -= (count - blocks.length) * BLOCK_SIZE;
+      use.compressed += bytes.length;
+      use.compressedAllocated += blocks.length * BLOCK_SIZE;
+      use.compressedOriginal += count * BLOCK_SIZE;
+    }
   }
 
   // --- reading ----------------------------------------------------------------------------------------------------------------
@@ -351,7 +512,13 @@ export class ObjectData {
     for (let logical = first; logical <= last; ) {
       const at = (logical - first) * BLOCK_SIZE;
       const run = this.runAt(o, logical, last);
-      if (run.block === NO_BLOCK) {
+      if (run.block === PACKED) {
+        crcs = undefined;
+        const s = o.segments[logical >>> SEGMENT_SHIFT]!;
+        const i = logical & SEGMENT_MASK;
+        const from = s.positionInBlob(i) * BLOCK_SIZE;
+        out.set(this.#blobContent(o, logical, s.blob(i)).subarray(from, from + run.count * BLOCK_SIZE), at);
+      } else if (run.block === NO_BLOCK) {
         crcs = undefined;
         if (run.memory !== undefined) out.set(run.memory, at);
         else out.fill(0, at, at + run.count * BLOCK_SIZE);
@@ -368,7 +535,10 @@ export class ObjectData {
     return out.subarray(skip, skip + length);
   }
 
-  /** What lies at a block, and for how many blocks in sequence (within one segment): a hole, a block run on disk, or one block in memory. */
+  /**
+   * What lies at a block, and for how many blocks in sequence (within one segment): a hole, a block run on disk, one block in memory, or (PACKED) a run of one
+   * blob's blocks.
+   */
   runAt(o: Onode, logical: number, last: number): { block: number; count: number; memory: Uint8Array | undefined } {
     const core = this.#core;
     const index = logical >>> SEGMENT_SHIFT;
@@ -383,6 +553,8 @@ export class ObjectData {
     let n = 1;
     if (block === NO_BLOCK) {
       while (n < most && s.block(i + n) === NO_BLOCK && s.memoryOf(i + n) === undefined) n++;
+    } else if (block === PACKED) {
+      while (n < most && s.block(i + n) === PACKED && s.crc(i + n) === s.crc(i) + n) n++;
     } else {
       while (n < most && s.block(i + n) === block + n && !(core.inFlight.size > 0 && core.inFlight.has(block + n))) n++;
     }
@@ -417,15 +589,6 @@ export function verifyBlocks(o: Onode, logical: number, s: Segment, i: number, c
     const expected = s.crc(i + k);
     if (found !== expected) throw corruption(o, (logical + k) * BLOCK_SIZE, expected, found);
   }
-}
-
-export function corruption(o: Onode, offset: number, expected: number, found: number): StoreError {
-  const info = { collection: '', object: o.name.toString(), offset, expected, found };
-  return new StoreError(
-    'corrupt',
-    `object ${info.object} at ${offset}: checksum ${found.toString(16)} found, ${expected.toString(16)} expected`,
-    info,
-  );
 }
 
 /** Checksums of whole blocks spread over buffers, and those buffers' views per run of blocks. */

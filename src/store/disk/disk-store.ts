@@ -1,7 +1,23 @@
-import { type Clock, type Disk, type DiskFile, type Entropy, invariant, type TimerHandle } from '../../base/index.ts';
+import {
+  type Clock,
+  compressorReady,
+  type Disk,
+  type DiskFile,
+  type Entropy,
+  invariant,
+  type TimerHandle,
+} from '../../base/index.ts';
 import { decodeFromBytes, encodeToBytes } from '../../encoding/index.ts';
 import { type Ghobject, ghobjectMin } from '../../types/index.ts';
-import { type CollectionId, type ObjectStat, type ObjectStore, StoreError, type StoreStats } from '../api.ts';
+import {
+  type CollectionId,
+  type CompressionOptions,
+  type ObjectStat,
+  type ObjectStore,
+  type PoolSpace,
+  StoreError,
+  type StoreStats,
+} from '../api.ts';
 import { Arena } from '../arena.ts';
 import { byteStringToBytes, bytesToByteString, fromByteString, toByteString } from '../byte-string.ts';
 import { type DataChange, TransactionChecker } from '../check.ts';
@@ -12,6 +28,7 @@ import type { Transaction } from '../transaction.ts';
 import { BlockAllocator } from './allocator.ts';
 import { Applier, type RecordedWrite } from './apply.ts';
 import { Checkpointer } from './checkpoint.ts';
+import { CompressionPolicy } from './compression.ts';
 import { CommitQueue, type DirectState, StoreCore } from './core.ts';
 import { ObjectData } from './data.ts';
 import {
@@ -34,9 +51,13 @@ import { objectsFrom, StoreReader } from './reader.ts';
 import { recordLength, writeRecord } from './record.ts';
 import { replayLog } from './replay.ts';
 import { getSealed, rangeSealed, sealedPut } from './sealed.ts';
+import { measureUsage, poolOf, Usage } from './usage.ts';
 
 /** Blocks that may wait to be free before a checkpoint is started for their sake: 128 MiB. */
 const PENDING_FREE_MAX = 32_768;
+
+/** Times `deferredBytes` that data which is to be compressed may take in memory: beyond, it goes to the device as it is. */
+const COMPRESSIBLE_WAITING = 8;
 
 /** What a store needs of the world. */
 export interface StoreEnvironment {
@@ -69,6 +90,7 @@ export class DiskStore implements ObjectStore {
   readonly #path: string;
   readonly #options: DiskStoreOptions;
   #cacheBytes: number;
+  readonly #compression: CompressionPolicy;
   #super: Superblock | undefined;
   #mounted: Mounted | undefined;
   #failure: StoreError | undefined;
@@ -77,6 +99,8 @@ export class DiskStore implements ObjectStore {
   #wantedBlocks = 0;
   #wantedEdges = 0;
   #directBytes = 0;
+  /** Whether all of them fit the log: only then may long writes wait there to be compressed. */
+  #fitsLog = true;
   #trimTo = 0;
 
   constructor(env: StoreEnvironment, path: string, options: Partial<DiskStoreOptions> = {}) {
@@ -84,6 +108,7 @@ export class DiskStore implements ObjectStore {
     this.#path = path;
     this.#options = { ...diskStoreDefaults, ...options };
     this.#cacheBytes = this.#options.cacheBytes;
+    this.#compression = new CompressionPolicy(this.#options.compression);
   }
 
   // --- life -------------------------------------------------------------------------------------------------------------------
@@ -203,10 +228,16 @@ export class DiskStore implements ObjectStore {
     for (const [key, value] of rangeSealed(kv, byteStringToBytes('R'), byteStringToBytes('S'))) {
       allocator.loadReferences(pageOfKey(bytesToByteString(key)), value);
     }
+    const space = new KeySpace(kv);
+    const counted = getSealed(kv, byteStringToBytes(keys.usage));
+    // A store of before format 3: counted once, with the first checkpoint stored.
+    const usage = counted === undefined ? measureUsage(space, sb.blockCount) : Usage.decode(counted);
+    for (const name of usage.compressorNames) await compressorReady(name);
     const core = new StoreCore({
       clock,
       kv,
-      space: new KeySpace(kv),
+      space,
+      usage,
       blocks,
       allocator,
       nidNext: sb.nidNext,
@@ -219,10 +250,15 @@ export class DiskStore implements ObjectStore {
     const data = new ObjectData(core);
     const directState: { current: DirectState | undefined } = { current: undefined };
     const applier = new Applier(core, data, {
-      isDirect: (length) =>
-        length >= this.#options.directBytes ||
+      isDirect: (length, o) => {
+        const waiting = core.unplaced * BLOCK_SIZE;
+        const { directBytes, deferredBytes } = this.#options;
         // Memory is short: let the data go now, whatever its size.
-        (length >= BLOCK_SIZE && core.unplaced * BLOCK_SIZE > 2 * this.#options.deferredBytes),
+        if (length < directBytes && (length < BLOCK_SIZE || waiting <= 2 * deferredBytes)) return false;
+        if (!this.#compression.isOn || !this.#fitsLog || waiting > COMPRESSIBLE_WAITING * deferredBytes) return true;
+        // What is to be compressed waits in memory and log for the checkpoint that does it.
+        return this.#compression.planFor(poolOf(o.name), o.hintFlags) === undefined;
+      },
       start: (runs, buffers) => this.#startDirect(runs, buffers, directState.current!),
     });
     this.#directState = directState;
@@ -255,6 +291,7 @@ export class DiskStore implements ObjectStore {
     const checkpointer = new Checkpointer({
       core,
       data,
+      compression: this.#compression,
       superblock: (seq) => this.#encodeSuper(seq),
       committed: () => this.#committed(),
       failed: (error) => this.#fail(error),
@@ -273,7 +310,11 @@ export class DiskStore implements ObjectStore {
     // The log's new epoch becomes true before anything is written to it: what an earlier mount left beyond the end found by replay
     // can then never be taken for this mount's.
     if (core.generation.isClean) {
-      kv.commitSync([sealedPut(new Arena(), keys.superblock, this.#encodeSuper(core.seq))]);
+      const arena = new Arena();
+      kv.commitSync([
+        sealedPut(arena, keys.usage, core.usage.encode()),
+        sealedPut(arena, keys.superblock, this.#encodeSuper(core.seq)),
+      ]);
     } else await this.#checkpoint();
     core.pool.shrink(0);
   }
@@ -534,6 +575,7 @@ export class DiskStore implements ObjectStore {
     }
     let length = 0;
     for (const tx of transactions) length += tx.encodedLength;
+    this.#fitsLog = length + 16_384 <= m.log.recordLength_max;
     // Whole blocks of long writes stay out of the record but for some six bytes each.
     if (length - this.#directBytes * 0.998 + 16_384 > m.log.recordLength_max) {
       throw new StoreError(
@@ -755,17 +797,48 @@ export class DiskStore implements ObjectStore {
   statfs(): StoreStats {
     const { core, log } = this.#need();
     const { allocator } = core;
-    const used = (allocator.used + core.unplaced) * BLOCK_SIZE;
+    const { allocated, stored, compressed, compressedAllocated, compressedOriginal } = core.usage.total;
+    const omapBytes = core.usage.omap;
     return {
       total: allocator.blockCount * BLOCK_SIZE,
       available: Math.max(0, allocator.free + allocator.pendingFree - core.unplaced) * BLOCK_SIZE,
-      allocated: used,
-      stored: used,
-      omapBytes: 0,
-      metadataBytes: log.used + (core.kv.usedBytes?.() ?? 0),
-      compressedBytes: 0,
-      compressedOriginalBytes: 0,
+      allocated,
+      stored,
+      omapBytes,
+      // What is not omap, as Ceph has it.
+      metadataBytes: Math.max(0, log.used + (core.kv.usedBytes?.() ?? 0) - omapBytes),
+      compressedBytes: compressed,
+      compressedAllocatedBytes: compressedAllocated,
+      compressedOriginalBytes: compressedOriginal,
     };
+  }
+
+  poolSpace(): ReadonlyMap<number, PoolSpace> {
+    const pools = new Map<number, PoolSpace>();
+    for (const [pool, use] of this.#need().core.usage.pools) {
+      if (use.isEmpty) continue;
+      pools.set(pool, {
+        allocated: use.allocated,
+        stored: use.stored,
+        compressedBytes: use.compressed,
+        compressedAllocatedBytes: use.compressedAllocated,
+        compressedOriginalBytes: use.compressedOriginal,
+      });
+    }
+    return pools;
+  }
+
+  setCompression(options: CompressionOptions): void {
+    this.#compression.setDefaults(options);
+  }
+
+  setPoolCompression(pool: number, options: Partial<CompressionOptions> | undefined): void {
+    this.#compression.setPool(pool, options);
+  }
+
+  alerts(): ReadonlyMap<string, string> {
+    const missing = [...this.#compression.missing].sort();
+    return new Map(missing.length === 0 ? [] : [['BLUESTORE_NO_COMPRESSION', `unable to load:${missing.join(', ')}`]]);
   }
 }
 

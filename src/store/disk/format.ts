@@ -10,8 +10,9 @@ import type { SortKey } from '../object-key.ts';
  * |---|---|---|
  * | 1 | 0.1 | first |
  * | 2 | 0.2 | an onode says which of its segments have keys; what version 1 wrote stays readable and gets the list when it is stored again |
+ * | 3 | 0.3 | segments may have compressed blobs; the space that pools take is counted (once, at the first mount of an older store, from all its maps) |
  */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 export const FORMAT_FILE = 'type';
 export const FORMAT_NAME = 'sepiola-disk';
 
@@ -23,6 +24,8 @@ export const SEGMENT_BLOCKS = 128;
 export const SEGMENT_SHIFT = 7;
 /** A block number that means none: a hole. */
 export const NO_BLOCK = 0xffff_ffff;
+/** In a segment's map, a block number that means: part of a compressed blob. No store has so many blocks. */
+export const PACKED = 0xffff_fffe;
 /** Blocks covered by one page of the allocation map. */
 export const PAGE_BLOCKS = 4096;
 export const PAGE_BYTES = PAGE_BLOCKS / 8;
@@ -40,6 +43,7 @@ export const keyKind = {
   graveyard: 0x47, // G u64 omap id
   allocation: 0x41, // A u32 page
   references: 0x52, // R u32 page
+  usage: 0x55, // U
 } as const;
 
 /** The checkpoint's root: everything else in the database is the state after transaction `seq`. */
@@ -77,6 +81,7 @@ function u64be(x: number): string {
 /** Keys as byte strings. */
 export const keys = {
   superblock: String.fromCharCode(keyKind.superblock),
+  usage: String.fromCharCode(keyKind.usage),
   collection: (id: string): string => String.fromCharCode(keyKind.collection) + id,
   onodePrefix: String.fromCharCode(keyKind.onode),
   onode: (key: SortKey): string => `O${key}`,

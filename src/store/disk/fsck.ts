@@ -4,6 +4,7 @@ import { type CollectionId, StoreError } from '../api.ts';
 import { Arena } from '../arena.ts';
 import { byteStringToBytes, bytesToByteString } from '../byte-string.ts';
 import { collectionHolds, fromSortKey } from '../object-key.ts';
+import { expandBlob } from './blobs.ts';
 import {
   BLOCK_SIZE,
   CRC_SEED,
@@ -11,14 +12,16 @@ import {
   keyKind,
   keys,
   NO_BLOCK,
+  PACKED,
   PAGE_BLOCKS,
   PAGE_BYTES,
   pageOfKey,
   SEGMENT_BLOCKS,
 } from './format.ts';
 import type { KeySpace } from './keyspace.ts';
-import { decodeOnode, decodeSegment, Onode, type Segment } from './onode.ts';
-import { sealedPut, unseal } from './sealed.ts';
+import { type Blob, decodeOnode, decodeSegment, Onode, type Segment } from './onode.ts';
+import { getSealed, sealedPut, unseal } from './sealed.ts';
+import { omapBytes, Usage, UsageTally } from './usage.ts';
 
 export interface FsckOptions {
   /** Read all data and verify its checksums. */
@@ -79,11 +82,15 @@ class Fsck {
   #objects = 0;
   #blocks = 0;
   readonly #content = new Uint8Array(BLOCK_SIZE);
+  readonly #tally: UsageTally;
+  /** Bytes of omaps that are removed. */
+  #removed = 0;
 
   constructor(source: FsckSource, options: FsckOptions) {
     this.#source = source;
     this.#options = options;
     this.#owners = new Uint16Array(source.blockCount);
+    this.#tally = new UsageTally(source.blockCount);
   }
 
   /** Tells of damage; `canMend`: the caller mends it where that is asked for. */
@@ -99,6 +106,7 @@ class Fsck {
     this.#checkOmaps();
     this.#checkAllocation();
     this.#checkReferences();
+    this.#checkUsage();
     if (this.#options.deep === true) this.#checkValues();
     if (this.#options.repair === true && this.#ops.length > 0) this.#source.kv.commitSync(this.#ops);
     return {
@@ -222,18 +230,52 @@ class Fsck {
   }
 
   #checkSegment(o: Onode, index: number, s: Segment): void {
+    this.#tally.add(o, index, s);
+    const isDeep = this.#options.deep === true;
     for (let i = 0; i < s.count; i++) {
       const block = s.block(i);
       if (block === NO_BLOCK) continue;
-      this.#blocks++;
       const offset = (index * SEGMENT_BLOCKS + i) * BLOCK_SIZE;
-      if (block >= this.#owners.length) {
-        this.#error(`object ${o.name} at ${offset}: block ${block} is beyond the device`);
-        continue;
-      }
       if (offset >= o.size) this.#error(`object ${o.name} at ${offset}: a block beyond its size of ${o.size}`);
-      this.#owners[block]!++;
-      if (this.#options.deep === true) this.#verify(o, offset, block, s.crc(i));
+      if (block !== PACKED && this.#own(o, offset, block) && isDeep) this.#verify(o, offset, block, s.crc(i));
+    }
+    const { blobs } = s;
+    if (blobs === undefined) return;
+    for (let place = 0; place < blobs.length; place++) {
+      const blob = blobs[place]?.blob;
+      if (blob === undefined) continue;
+      let first = 0;
+      while (s.block(first) !== PACKED || s.crc(first) >>> 8 !== place) first++;
+      const logical = index * SEGMENT_BLOCKS + first;
+      let isThere = true;
+      for (const block of blob.blocks) if (!this.#own(o, logical * BLOCK_SIZE, block)) isThere = false;
+      if (isThere && isDeep) this.#verifyBlob(o, logical, blob);
+    }
+  }
+
+  /** Counts an owner of a block. False where there is no such block. */
+  #own(o: Onode, offset: number, block: number): boolean {
+    this.#blocks++;
+    if (block >= this.#owners.length) {
+      this.#error(`object ${o.name} at ${offset}: block ${block} is beyond the device`);
+      return false;
+    }
+    this.#owners[block]!++;
+    return true;
+  }
+
+  #verifyBlob(o: Onode, logical: number, blob: Blob): void {
+    const stored = new Uint8Array(blob.blocks.length * BLOCK_SIZE);
+    for (let k = 0; k < blob.blocks.length; k++) {
+      const part = stored.subarray(k * BLOCK_SIZE, (k + 1) * BLOCK_SIZE);
+      const n = this.#source.blocks.readSync(part, blob.blocks[k]! * BLOCK_SIZE);
+      if (n < BLOCK_SIZE) part.fill(0, n);
+    }
+    try {
+      expandBlob(o, logical, blob, stored);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#error(error.message);
     }
   }
 
@@ -263,7 +305,9 @@ class Fsck {
   #orphan(key: string, text: string | undefined): void {
     const canMend = this.#unreadable === 0;
     if (text !== undefined) this.#error(text, canMend);
-    if (canMend && this.#options.repair === true) this.#source.space.del(this.#ops, key);
+    if (!canMend || this.#options.repair !== true) return;
+    if (key.charCodeAt(0) === keyKind.omap) this.#removed += this.#source.space.storedLength(key) ?? 0;
+    this.#source.space.del(this.#ops, key);
   }
 
   #checkOmaps(): void {
@@ -315,6 +359,33 @@ class Fsck {
       this.#error(`page ${page} of the allocation map is beyond the device`, true);
       this.#mend({ kind: 'del', key: byteStringToBytes(keys.allocation(page)) });
     }
+  }
+
+  /** Whether the space that pools take is counted right. While a map cannot be read, nobody can say. */
+  #checkUsage(): void {
+    if (this.#unreadable > 0) return;
+    const { kv, space } = this.#source;
+    const found = this.#tally.usage;
+    let counted: Usage | undefined;
+    try {
+      const stored = getSealed(kv, byteStringToBytes(keys.usage));
+      // A store of before format 3 has none yet.
+      if (stored === undefined) return;
+      counted = Usage.decode(stored);
+    } catch (error) {
+      if (!(error instanceof StoreError || error instanceof DecodeError)) throw error;
+      this.#error(`the counts of space: ${error.message}`, true);
+    }
+    // All keys of omaps are met by the deep check only.
+    found.omap = this.#options.deep === true || counted === undefined ? omapBytes(space) : counted.omap;
+    if (counted !== undefined) {
+      const difference = counted.difference(found);
+      if (difference !== undefined) this.#error(`space: ${difference}`, true);
+      else if (this.#removed === 0) return;
+    }
+    found.omap -= this.#removed;
+    found.compressors = counted?.compressors ?? 0xff;
+    this.#mend(sealedPut(this.#arena, keys.usage, found.encode()));
   }
 
   #checkReferences(): void {

@@ -1,7 +1,7 @@
 import type { Kv, KvOp } from '../../base/index.ts';
 import { Arena } from '../arena.ts';
 import { type ByteString, byteStringToBytes, bytesToByteString, writeByteString } from '../byte-string.ts';
-import { getSealed, sealedPut, unseal } from './sealed.ts';
+import { getSealed, SEAL_LENGTH, sealedPut, unseal } from './sealed.ts';
 
 /**
  * The key-value database with keys as byte strings of any length. An engine takes keys up to some limit L. Hashing what is beyond
@@ -42,6 +42,13 @@ export class KeySpace {
   get(key: ByteString): Uint8Array | undefined {
     const physical = key.length <= this.#direct ? key : this.#translate(key, undefined);
     return physical === undefined ? undefined : getSealed(this.#kv, byteStringToBytes(physical));
+  }
+
+  /** Bytes of a key and its value, which is not verified; undefined where it is not there. */
+  storedLength(key: ByteString): number | undefined {
+    const physical = key.length <= this.#direct ? key : this.#translate(key, undefined);
+    const stored = physical === undefined ? undefined : this.#kv.get(byteStringToBytes(physical));
+    return stored === undefined ? undefined : key.length + stored.length - SEAL_LENGTH;
   }
 
   put(ops: KvOp[], key: ByteString, value: Uint8Array): void {

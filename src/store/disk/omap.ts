@@ -163,19 +163,35 @@ export function* pagedKeys(space: KeySpace, start: ByteString, end: ByteString):
   }
 }
 
-/** The database operations that a frozen delta comes to. Ranges become single removals of what is stored. */
-export function* omapOps(space: KeySpace, id: number, delta: OmapDelta, ops: KvOp[]): IterableIterator<void> {
+/**
+ * The database operations that a frozen delta comes to. Ranges become single removals of what is stored. `grown` is told by how many bytes of keys and values the
+ * database grows or (negative) shrinks.
+ */
+export function* omapOps(
+  space: KeySpace,
+  id: number,
+  delta: OmapDelta,
+  ops: KvOp[],
+  grown: (bytes: number) => void,
+): IterableIterator<void> {
   const prefix = keys.omapPrefix(id);
   for (const { first, last } of delta.ranges) {
     for (const key of pagedKeys(space, prefix + first, prefix + last)) {
       if (delta.entries.has(key.slice(prefix.length))) continue;
+      grown(-(space.storedLength(key) ?? 0));
       space.del(ops, key);
       yield;
     }
   }
   for (const [key, value] of delta.entries) {
-    if (value === null) space.del(ops, prefix + key);
-    else space.put(ops, prefix + key, value);
+    const whole = prefix + key;
+    let change = delta.fresh ? 0 : -(space.storedLength(whole) ?? 0);
+    if (value === null) space.del(ops, whole);
+    else {
+      change += whole.length + value.length;
+      space.put(ops, whole, value);
+    }
+    grown(change);
     yield;
   }
 }

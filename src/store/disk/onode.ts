@@ -1,15 +1,55 @@
 import { Reader, type Writer } from '../../encoding/index.ts';
 import type { Ghobject } from '../../types/index.ts';
 import { type SortKey, sortKey } from '../object-key.ts';
-import { BLOCK_SIZE, NO_BLOCK, SEGMENT_BLOCKS } from './format.ts';
+import { BLOCK_SIZE, NO_BLOCK, PACKED, SEGMENT_BLOCKS } from './format.ts';
 import type { ObjectOmap } from './omap.ts';
+import type { PoolUse } from './usage.ts';
+
+/**
+ * Several blocks compressed together and stored in fewer. Never changed once it is made: what is overwritten is no longer referred to, and when nothing is, its
+ * blocks are free. Clones' segments refer to it too; each segment that does is an owner of its blocks.
+ */
+export class Blob {
+  /** Number of the compressor (base's compressionTypes). */
+  readonly type: number;
+  /** Blocks that come out. */
+  readonly rawBlocks: number;
+  /** Bytes of the compressed form; zeros follow to its last block's end. */
+  readonly length: number;
+  readonly blocks: Uint32Array;
+  /** Checksums of its blocks. */
+  readonly crcs: Uint32Array;
+
+  constructor(type: number, rawBlocks: number, length: number, blocks: Uint32Array, crcs: Uint32Array) {
+    this.type = type;
+    this.rawBlocks = rawBlocks;
+    this.length = length;
+    this.blocks = blocks;
+    this.crcs = crcs;
+  }
+}
+
+/** A compressed form that waits for its place: of `count` blocks in memory from `first` on. */
+export interface PackedBlocks {
+  readonly first: number;
+  readonly count: number;
+  readonly type: number;
+  readonly bytes: Uint8Array;
+}
 
 /** What a segment's block is made of, in memory. */
 export class Segment {
   /** Blocks that have a place in `map`; those beyond are holes. */
   count = 0;
-  /** Block number and checksum of each, interleaved. A block that has only `memory` has NO_BLOCK. */
+  /**
+   * Block number and checksum of each, interleaved. A block that has only `memory` has NO_BLOCK; one of a blob PACKED, and for a checksum the blob's place in `blobs`
+   * times 256 and which of its blocks it is.
+   */
   map: Uint32Array;
+  /** Blobs, and how many of the segment's blocks each is referred to by; what is no longer referred to leaves its place undefined. */
+  blobs: ({ readonly blob: Blob; uses: number } | undefined)[] | undefined = undefined;
+  /** Compressed forms of what is in memory, made for the checkpoint that is about to store it. */
+  packed: PackedBlocks[] | undefined = undefined;
   /** Content of blocks that are not yet given a place on disk. */
   memory: (Uint8Array | undefined)[] | undefined = undefined;
   /** Changed since it was last stored. */
@@ -31,6 +71,46 @@ export class Segment {
     this.#reach(i);
     this.map[i * 2] = block;
     this.map[i * 2 + 1] = crc;
+  }
+
+  /** The blob that a PACKED block is of. */
+  blob(i: number): Blob {
+    return this.blobs![this.crc(i) >>> 8]!.blob;
+  }
+
+  /** Which of its blob's blocks a PACKED one is. */
+  positionInBlob(i: number): number {
+    return this.crc(i) & 0xff;
+  }
+
+  /** Place of a blob that is not referred to yet. */
+  addBlob(blob: Blob): number {
+    this.blobs ??= [];
+    const free = this.blobs.indexOf(undefined);
+    const place = free < 0 ? this.blobs.length : free;
+    this.blobs[place] = { blob, uses: 0 };
+    return place;
+  }
+
+  /** Place of the blob that has this first block, or -1. */
+  findBlob(firstBlock: number): number {
+    return this.blobs?.findIndex((b) => b !== undefined && b.blob.blocks[0] === firstBlock) ?? -1;
+  }
+
+  setPacked(i: number, place: number, position: number): void {
+    this.set(i, PACKED, place * 256 + position);
+    this.blobs![place]!.uses++;
+  }
+
+  /** A PACKED block becomes a hole. The blob, where nothing of the segment refers to it any more. */
+  unpack(i: number): Blob | undefined {
+    const place = this.crc(i) >>> 8;
+    const entry = this.blobs![place]!;
+    this.set(i, NO_BLOCK, 0);
+    if (--entry.uses > 0) return undefined;
+    this.blobs![place] = undefined;
+    if (this.blobs!.every((b) => b === undefined)) this.blobs = undefined;
+    return entry.blob;
   }
 
   memoryOf(i: number): Uint8Array | undefined {
@@ -76,11 +156,19 @@ export class Segment {
 }
 
 /**
- * A segment as stored: u8 count - 1, then runs covering all of it: u8 length - 1, u8 kind (0 hole, 1 blocks in sequence), and for
- * blocks u32 first block and u32 checksum of each. All blocks must have their place on disk.
+ * A segment as stored: u8 blocks, then runs covering all of it: u8 length - 1, u8 kind, and by kind
+ *
+ *     0  hole
+ *     1  blocks in sequence           u32 first block, u32 checksum of each
+ *     2  blocks of a blob             u8 first of the blob's blocks; and the blob:
+ *                                     u8 compressor, u8 raw blocks - 1, u32 length, u8 runs - 1, (u32 first block, u8 blocks - 1)*, u32 checksum of each
+ *     3  blocks of a blob named before: u8 first of the blob's blocks, u8 which blob in the order of kind 2
+ *
+ * All blocks must have their place on disk.
  */
 export function encodeSegment(w: Writer, s: Segment): void {
   w.u8(s.count);
+  const named: number[] = [];
   for (let i = 0; i < s.count; ) {
     const first = s.map[i * 2]!;
     let n = 1;
@@ -88,6 +176,17 @@ export function encodeSegment(w: Writer, s: Segment): void {
       while (i + n < s.count && s.map[(i + n) * 2] === NO_BLOCK) n++;
       w.u8(n - 1);
       w.u8(0);
+    } else if (first === PACKED) {
+      const at = s.crc(i);
+      while (i + n < s.count && s.map[(i + n) * 2] === PACKED && s.crc(i + n) === at + n) n++;
+      w.u8(n - 1);
+      const known = named.indexOf(at >>> 8);
+      w.u8(known < 0 ? 2 : 3);
+      w.u8(at & 0xff);
+      if (known < 0) {
+        named.push(at >>> 8);
+        encodeBlob(w, s.blob(i));
+      } else w.u8(known);
     } else {
       while (i + n < s.count && s.map[(i + n) * 2] === first + n) n++;
       w.u8(n - 1);
@@ -99,25 +198,70 @@ export function encodeSegment(w: Writer, s: Segment): void {
   }
 }
 
+function encodeBlob(w: Writer, blob: Blob): void {
+  const { blocks } = blob;
+  w.u8(blob.type);
+  w.u8(blob.rawBlocks - 1);
+  w.u32(blob.length);
+  const starts: number[] = [];
+  for (let k = 0; k < blocks.length; k++) if (k === 0 || blocks[k] !== blocks[k - 1]! + 1) starts.push(k);
+  w.u8(starts.length - 1);
+  for (let r = 0; r < starts.length; r++) {
+    w.u32(blocks[starts[r]!]!);
+    w.u8((starts[r + 1] ?? blocks.length) - starts[r]! - 1);
+  }
+  for (const crc of blob.crcs) w.u32(crc);
+}
+
+function decodeBlob(r: Reader): Blob {
+  const type = r.u8();
+  const rawBlocks = r.u8() + 1;
+  const length = r.u32();
+  const count = Math.ceil(length / BLOCK_SIZE);
+  if (rawBlocks > SEGMENT_BLOCKS || count < 1 || count >= rawBlocks) {
+    r.fail(`a blob of ${length} bytes for ${rawBlocks} blocks`);
+  }
+  const blocks = new Uint32Array(count);
+  let k = 0;
+  for (let runs = r.u8() + 1; runs > 0; runs--) {
+    const first = r.u32();
+    const n = r.u8() + 1;
+    if (k + n > count) r.fail('a run beyond its blob');
+    for (let i = 0; i < n; i++) blocks[k++] = first + i;
+  }
+  if (k !== count) r.fail(`a blob of ${count} blocks lists ${k}`);
+  const crcs = new Uint32Array(count);
+  for (let i = 0; i < count; i++) crcs[i] = r.u32();
+  return new Blob(type, rawBlocks, length, blocks, crcs);
+}
+
 export function decodeSegment(r: Reader): Segment {
   const count = r.u8();
   if (count > SEGMENT_BLOCKS) r.fail(`a segment of ${count} blocks`);
   const s = new Segment(count);
+  s.count = count;
   for (let i = 0; i < count; ) {
     const n = r.u8() + 1;
     if (i + n > count) r.fail('a run beyond its segment');
-    if (r.u8() === 0) {
+    const kind = r.u8();
+    if (kind === 0) {
       for (let k = i; k < i + n; k++) s.map[k * 2] = NO_BLOCK;
-    } else {
+    } else if (kind === 1) {
       const first = r.u32();
       for (let k = i; k < i + n; k++) {
         s.map[k * 2] = first + k - i;
         s.map[k * 2 + 1] = r.u32();
       }
-    }
+    } else if (kind === 2 || kind === 3) {
+      const position = r.u8();
+      const place = kind === 2 ? s.addBlob(decodeBlob(r)) : r.u8();
+      const entry = s.blobs?.[place];
+      if (entry === undefined) r.fail(`blob ${place} of a segment that has ${s.blobs?.length ?? 0}`);
+      if (position + n > entry.blob.rawBlocks) r.fail('blocks beyond their blob');
+      for (let k = i; k < i + n; k++) s.setPacked(k, place, position + k - i);
+    } else r.fail(`a run of kind ${kind}`);
     i += n;
   }
-  s.count = count;
   return s;
 }
 
@@ -159,6 +303,8 @@ export class Onode {
   counted = 0;
   /** Used since the cache's hand last passed. */
   recent = true;
+  /** What its pool takes; see usage.ts. */
+  use: PoolUse | undefined = undefined;
   /** Counts changes of data, so that a read that took its time sees whether what it read is still the object's. */
   dataVersion = 0;
 
@@ -177,7 +323,11 @@ export class Onode {
   get memory(): number {
     let n = 900 + this.key.length * 3;
     for (const [name, value] of this.attrs) n += 150 + name.length + value.length;
-    for (const s of this.segments) if (s !== undefined) n += 160 + s.map.byteLength;
+    for (const s of this.segments) {
+      if (s === undefined) continue;
+      n += 160 + s.map.byteLength;
+      if (s.blobs !== undefined) for (const b of s.blobs) n += b === undefined ? 8 : 400 + b.blob.blocks.length * 8;
+    }
     return n + this.omapHeader.length;
   }
 }

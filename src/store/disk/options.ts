@@ -1,4 +1,4 @@
-import type { StoreError } from '../api.ts';
+import type { CompressionOptions, StoreError } from '../api.ts';
 
 export interface DiskStoreOptions {
   /** Bytes of the block file, at mkfs. A multiple of 4096; the file takes only what is used. */
@@ -21,9 +21,21 @@ export interface DiskStoreOptions {
   readonly reserveBlocks: number;
   /** Mount also where the log is damaged in its middle: what it holds from there on is lost. For repairs. */
   readonly acceptDamagedLog: boolean;
+  /** Until told otherwise. Ceph: bluestore_compression_*. */
+  readonly compression: CompressionOptions;
   /** Called once when the device or the database fails: nothing further is acknowledged. Without it the error is thrown from a timer. */
   readonly onFailure?: (error: StoreError) => void;
 }
+
+/** Ceph's, of 16.2. */
+export const compressionDefaults: CompressionOptions = {
+  mode: 'none',
+  algorithm: 'snappy',
+  requiredRatio: 0.875,
+  minBlobSize: 8192,
+  maxBlobSize: 65_536,
+  blobSizeLimit: 65_536,
+};
 
 export const diskStoreDefaults: DiskStoreOptions = {
   size: 10 * 1024 ** 3,
@@ -36,4 +48,5 @@ export const diskStoreDefaults: DiskStoreOptions = {
   syncInTurn_ms: 0,
   reserveBlocks: 256,
   acceptDamagedLog: false,
+  compression: compressionDefaults,
 };

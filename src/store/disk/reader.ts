@@ -2,16 +2,29 @@ import { BLOCK_CRCS_MIN, crc32c, rememberBlockCrcs } from '../../base/index.ts';
 import type { Ghobject } from '../../types/index.ts';
 import { StoreError } from '../api.ts';
 import type { SortKey } from '../object-key.ts';
+import { blobRuns, expandBlob } from './blobs.ts';
 import type { StoreCore } from './core.ts';
-import { corruption, type ObjectData, readBuffer } from './data.ts';
-import { BLOCK_SIZE, CRC_SEED, keys, NO_BLOCK, SEGMENT_BLOCKS, SEGMENT_SHIFT } from './format.ts';
-import type { Onode } from './onode.ts';
+import { corruption } from './corruption.ts';
+import { type ObjectData, readBuffer } from './data.ts';
+import { BLOCK_SIZE, CRC_SEED, keys, NO_BLOCK, PACKED, SEGMENT_BLOCKS, SEGMENT_SHIFT } from './format.ts';
+import type { Blob, Onode } from './onode.ts';
 
 /** Reads up to this long are done at once where reads have been quick. */
 const SYNC_READ_MAX = 64 * 1024;
 /** A short read that takes longer than this did not come from memory. */
 const QUICK_US = 60;
 const RETRIES = 3;
+
+/** Blocks of a blob that is being read. */
+interface PackedRead {
+  /** First of the read's blocks, and how many. */
+  readonly at: number;
+  readonly count: number;
+  /** First of the blob's. */
+  readonly from: number;
+  readonly blob: Blob;
+  readonly stored: Uint8Array;
+}
 
 type ReadDone = (error: Error | null, data: Uint8Array | undefined) => void;
 
@@ -73,6 +86,7 @@ export class StoreReader {
     const out = readBuffer((last - first + 1) * BLOCK_SIZE);
     const expected = new Uint32Array(last - first + 1);
     const onDisk: { at: number; count: number }[] = [];
+    const packed: PackedRead[] = [];
     let waiting = 1;
     let failed: Error | undefined;
     let verified = 0;
@@ -86,6 +100,15 @@ export class StoreReader {
             if (found !== expected[k]) failed ??= corruption(o, (first + k) * BLOCK_SIZE, expected[k]!, found);
           }
         }
+      }
+      try {
+        for (const p of packed) {
+          if (failed !== undefined) break;
+          const raw = expandBlob(o, first + p.at, p.blob, p.stored);
+          out.set(raw.subarray(p.from * BLOCK_SIZE, (p.from + p.count) * BLOCK_SIZE), p.at * BLOCK_SIZE);
+        }
+      } catch (error) {
+        failed = error as Error;
       }
       if (failed === undefined) {
         // All of it is what these checksums say: whoever sends it need not reckon again.
@@ -113,7 +136,22 @@ export class StoreReader {
         const bytes = run.count * BLOCK_SIZE;
         if (run.memory !== undefined) out.set(run.memory, at);
         else if (run.block === NO_BLOCK) out.fill(0, at, at + bytes);
-        else {
+        else if (run.block === PACKED) {
+          const s = o.segments[logical >>> SEGMENT_SHIFT]!;
+          const i = logical & (SEGMENT_BLOCKS - 1);
+          const blob = s.blob(i);
+          const stored = new Uint8Array(blob.blocks.length * BLOCK_SIZE);
+          packed.push({ at: logical - first, count: run.count, from: s.positionInBlob(i), blob, stored });
+          for (const { at: k, count, block } of blobRuns(core, blob, stored)) {
+            waiting++;
+            const part = stored.subarray(k * BLOCK_SIZE, (k + count) * BLOCK_SIZE);
+            core.blocks.read(part, block * BLOCK_SIZE, (error, n) => {
+              if (error !== null) failed ??= new StoreError('io', `read of ${o.name}: ${error.message}`);
+              else if (n < part.length) part.fill(0, n);
+              finish();
+            });
+          }
+        } else {
           const s = o.segments[logical >>> SEGMENT_SHIFT]!;
           const i = logical & (SEGMENT_BLOCKS - 1);
           for (let k = 0; k < run.count; k++) expected[logical - first + k] = s.crc(i + k);

@@ -5,12 +5,12 @@ import { type ByteString, writeByteString } from '../byte-string.ts';
 import { CRC_SEED } from './format.ts';
 
 /** The database does not check what it reads back: every value ends in a crc32c (little-endian) of its key and itself. */
-const SEAL = 4;
+export const SEAL_LENGTH = 4;
 
 /** A put of a sealed value; key and value are copied into the arena. */
 export function sealedPut(arena: Arena, key: ByteString, value: Uint8Array): KvOp {
   const n = key.length + value.length;
-  const bytes = arena.take(n + SEAL);
+  const bytes = arena.take(n + SEAL_LENGTH);
   writeByteString(bytes, key, 0);
   bytes.set(value, key.length);
   const crc = crc32c(CRC_SEED, bytes.subarray(0, n));
@@ -23,7 +23,7 @@ export function sealedPut(arena: Arena, key: ByteString, value: Uint8Array): KvO
 
 /** The value without its seal. Throws StoreError 'corrupt' where the seal is not that of key and value. */
 export function unseal(key: Uint8Array, stored: Uint8Array): Uint8Array {
-  const n = stored.length - SEAL;
+  const n = stored.length - SEAL_LENGTH;
   if (n >= 0) {
     const value = stored.subarray(0, n);
     const expected = (stored[n]! | (stored[n + 1]! << 8) | (stored[n + 2]! << 16) | (stored[n + 3]! << 24)) >>> 0;

@@ -7,6 +7,7 @@ import { MemoryStore } from '../memory-store.ts';
 import type { Transaction } from '../transaction.ts';
 import { TestClock } from './clock.ts';
 import { assertSameStore } from './compare.ts';
+import { installTestCompressors, randomCompression } from './compressors.ts';
 import { PowerLoss, TestDisk } from './disk.ts';
 import { Workload } from './workload.ts';
 
@@ -58,13 +59,20 @@ async function until(clock: TestClock, promise: Promise<void>): Promise<boolean>
 
 /**
  * Loses power `points` times. After each the store must mount, hold every acknowledged transaction whole and every other whole or not
- * at all (so: exactly the state after some transaction not before the last acknowledged one), and pass its own check.
+ * at all (so: exactly the state after some transaction not before the last acknowledged one), and pass its own check. `compressed`: data is compressed.
  */
-export async function crashRun(seed: number, points: number): Promise<CrashRun> {
+export async function crashRun(seed: number, points: number, compressed = false): Promise<CrashRun> {
   const entropy = new SeededEntropy(seed);
   let clock = new TestClock();
+  const machine = { clock };
+  installTestCompressors(machine);
+  const options: Partial<DiskStoreOptions> = {
+    ...OPTIONS,
+    ...(compressed ? { compression: randomCompression(entropy) } : {}),
+    onFailure: () => {},
+  };
   let disk = new TestDisk(clock, entropy.fork(), 200);
-  let store = new DiskStore({ disk, clock, entropy: entropy.fork() }, 's', { ...OPTIONS, onFailure: () => {} });
+  let store = new DiskStore({ disk, clock, entropy: entropy.fork() }, 's', options);
   await clock.settle(store.mkfs('f'));
   await clock.settle(store.mount());
   const workload = new Workload(entropy.fork(), { extent_max: 90_000, hashes: 4 });
@@ -100,9 +108,10 @@ export async function crashRun(seed: number, points: number): Promise<CrashRun> 
     // Power may go again while it recovers.
     for (;;) {
       clock = new TestClock();
+      machine.clock = clock;
       disk = disk.afterCrash(clock, entropy.fork());
       if (entropy.u32() % 3 === 0) disk.powerLossAfter = 1 + (entropy.u32() % 12);
-      store = new DiskStore({ disk, clock, entropy: entropy.fork() }, 's', { ...OPTIONS, onFailure: () => {} });
+      store = new DiskStore({ disk, clock, entropy: entropy.fork() }, 's', options);
       if (await until(clock, store.mount())) break;
       point++;
     }

@@ -5,6 +5,7 @@ import { DiskStore } from '../disk/disk-store.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { TestClock } from './clock.ts';
 import { assertSameStore } from './compare.ts';
+import { installTestCompressors, randomCompression } from './compressors.ts';
 import { TestDisk } from './disk.ts';
 import { Workload } from './workload.ts';
 
@@ -19,15 +20,17 @@ const SMALL = {
 /**
  * Runs random transactions on a disk store and on the memory store, which does the same in a much simpler way; both must accept and refuse
  * the same ones, and hold the same whenever they are compared. The disk store is shut down and mounted anew every few hundred.
- * Returns the number of operations.
+ * `compressed`: it compresses. Returns the number of operations.
  */
-export async function modelRun(seed: number, steps: number): Promise<number> {
+export async function modelRun(seed: number, steps: number, compressed = false): Promise<number> {
   const entropy = new SeededEntropy(seed);
   const clock = new TestClock();
   const disk = new TestDisk(clock, entropy.fork(), 120);
   const env = { disk, clock, entropy: entropy.fork() };
+  installTestCompressors({ clock });
+  const options = compressed ? { ...SMALL, compression: randomCompression(entropy) } : SMALL;
   const model = new MemoryStore(clock);
-  let store = new DiskStore(env, 's', SMALL);
+  let store = new DiskStore(env, 's', options);
   await model.mkfs('f');
   await model.mount();
   await clock.settle(store.mkfs('f'));
@@ -64,13 +67,13 @@ export async function modelRun(seed: number, steps: number): Promise<number> {
       const umount = store.umount();
       await clock.settle(umount);
       assert.equal(acknowledged, queued);
-      store = new DiskStore(env, 's', SMALL);
+      store = new DiskStore(env, 's', options);
       await clock.settle(store.mount());
       assertSameStore(store, model);
     }
   }
   await clock.settle(store.umount());
-  store = new DiskStore(env, 's', SMALL);
+  store = new DiskStore(env, 's', options);
   await clock.settle(store.mount());
   assertSameStore(store, model);
   assert.deepEqual(store.fsck({ deep: true }).errors, []);

@@ -5,6 +5,7 @@ import { type CollectionId, StoreError } from '../api.ts';
 import { DiskStore } from '../disk/disk-store.ts';
 import type { DiskStoreOptions } from '../disk/options.ts';
 import { TestClock } from './clock.ts';
+import { installTestCompressors, randomCompression } from './compressors.ts';
 import { TestDisk } from './disk.ts';
 import { Workload } from './workload.ts';
 
@@ -70,11 +71,13 @@ function reads(store: DiskStore, { collection, object, ...right }: Content): boo
  * Fills a store at random, then flips `flips` bits, one at a time, anywhere in used blocks and in keys and values of the database. Each must be found by the deep
  * check, and whatever is read meanwhile must be right or an error. Returns how many reads told of one.
  */
-export async function rotRun(seed: number, flips: number): Promise<number> {
+export async function rotRun(seed: number, flips: number, compressed = false): Promise<number> {
   const entropy = new SeededEntropy(seed);
   const clock = new TestClock();
   const disk = new TestDisk(clock, entropy.fork(), 200);
-  const open = (): DiskStore => new DiskStore({ disk, clock, entropy: entropy.fork() }, 's', OPTIONS);
+  installTestCompressors({ clock });
+  const options = compressed ? { ...OPTIONS, compression: randomCompression(entropy) } : OPTIONS;
+  const open = (): DiskStore => new DiskStore({ disk, clock, entropy: entropy.fork() }, 's', options);
   let store = open();
   await clock.settle(store.mkfs('f'));
   await clock.settle(store.mount());

@@ -9,7 +9,7 @@ import { rotRun } from './rot.ts';
  *     torture.js model --operations N --seed S  random transactions against the memory store
  *     torture.js rot --flips N --seed S         flipped bits, a hundred in each seed's store
  *
- * A failure prints the command that repeats it.
+ * With --compression on, or off; both, as without it: on with every odd seed. A failure prints the command that repeats it.
  */
 const [mode, ...args] = process.argv.slice(2);
 
@@ -26,7 +26,7 @@ interface Mode {
   readonly goal: number;
   readonly done: string;
   /** One seed; how much it did. */
-  run(seed: number): Promise<number>;
+  run(seed: number, compressed: boolean): Promise<number>;
 }
 
 const modes: Readonly<Record<string, Mode>> = {
@@ -34,15 +34,20 @@ const modes: Readonly<Record<string, Mode>> = {
     option: 'points',
     goal: 500,
     done: 'power losses survived',
-    run: async (seed) => (await crashRun(seed, 5)).points,
+    run: async (seed, compressed) => (await crashRun(seed, 5, compressed)).points,
   },
-  model: { option: 'operations', goal: 100_000, done: 'operations agreed', run: (seed) => modelRun(seed, 1000) },
+  model: {
+    option: 'operations',
+    goal: 100_000,
+    done: 'operations agreed',
+    run: (seed, compressed) => modelRun(seed, 1000, compressed),
+  },
   rot: {
     option: 'flips',
     goal: 1000,
     done: 'flipped bits found',
-    run: async (seed) => {
-      await rotRun(seed, 100);
+    run: async (seed, compressed) => {
+      await rotRun(seed, 100, compressed);
       return 100;
     },
   },
@@ -59,13 +64,16 @@ async function run(): Promise<number> {
     );
     return 2;
   }
+  const where = args.indexOf('--compression');
+  const compression = where < 0 ? 'both' : args[where + 1];
+  if (!['on', 'off', 'both'].includes(compression!)) throw new RangeError('--compression wants on, off or both');
   const goal = option(kind.option, kind.goal);
   for (; done < goal; seed++) {
     try {
-      done += await kind.run(seed);
+      done += await kind.run(seed, compression === 'on' || (compression === 'both' && seed % 2 === 1));
     } catch (error) {
       console.error(error);
-      console.error(`repeat with: torture.js ${mode} --${kind.option} 1 --seed ${seed}`);
+      console.error(`repeat with: torture.js ${mode} --${kind.option} 1 --seed ${seed} --compression ${compression}`);
       return 1;
     }
   }

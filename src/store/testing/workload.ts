@@ -62,6 +62,15 @@ export class Workload {
   /** Bytes that no two calls give alike. */
   bytes(length: number): Uint8Array {
     const n = this.#filler++;
+    // Some of it is hard to compress.
+    if (n % 5 === 0) {
+      const noise = Buffer.allocUnsafe(length);
+      for (let i = 0, x = n; i < length; i++) {
+        x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+        noise[i] = x >>> 24;
+      }
+      return noise;
+    }
     const pattern = Buffer.from(`${n.toString(36)}/${(n * 2654435761).toString(16)};`);
     return Buffer.alloc(length, pattern);
   }
@@ -176,7 +185,10 @@ export class Workload {
         return;
       case 13:
         if (this.#below(4) === 0) tx.rmattrs(collection, object);
-        else tx.setAllocHint(collection, object, this.#below(10_000), this.#below(1000), 3);
+        else {
+          const hints = this.#pick([3, 4 + 32, 256, 512]);
+          tx.setAllocHint(collection, object, this.#below(10_000), this.#below(1000), hints);
+        }
         return;
       case 14:
         tx.clone(collection, object, this.#sibling(object));
