@@ -195,6 +195,25 @@ test('a taken daemon port or a broken store: the reason and the log, within a mi
   }
 });
 
+test('a cluster whose operator removed a monitor and an OSD and took another out is resumed as it is', async () => {
+  const c = await TestCluster.start(['--mons', '3', '--osds', '3']);
+  try {
+    await c.ceph('mon', 'rm', 'c');
+    await c.ceph('osd', 'out', '0');
+    c.kill('osd.2');
+    await c.ceph('osd', 'purge', '2', '--force', '--yes-i-really-mean-it');
+    await c.down();
+    await c.up();
+    const status = await c.cephJson('status');
+    assert.deepEqual(status.quorum_names, ['a', 'b']);
+    assert.equal(status.osdmap.num_up_osds, 2);
+    assert.equal(status.osdmap.num_in_osds, 1);
+    assert.ok(!c.pids().has('mon.c'));
+  } finally {
+    await c.end();
+  }
+});
+
 test('the package of npm pack, installed in an empty folder, runs', async () => {
   const folder = join(scratch, 'installed');
   mkdirSync(folder);

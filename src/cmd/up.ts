@@ -120,6 +120,14 @@ async function makeCluster(dir: ClusterDir, plan: ClusterPlan): Promise<void> {
   }
 }
 
+/** Daemons that the maps name, and from which they can be removed. */
+const REMOVABLE = /^(mon|osd)\./;
+
+function endedEarly(dir: ClusterDir, name: string, child: ChildProcess): ErrnoError {
+  const how = child.signalCode ?? `exit status ${child.exitCode}`;
+  return new ErrnoError('EIO', `${name} ended (${how}); its log is ${dir.log(name)}:\n${tail(dir, name)}`);
+}
+
 /** Last lines a daemon left, for an error's text. */
 function tail(dir: ClusterDir, name: string): string {
   for (const path of [dir.file('log', `${name}.out`), dir.log(name)]) {
@@ -159,28 +167,52 @@ interface Readiness {
   readonly waitingFor: string;
 }
 
-async function readiness(client: AdminClient, plan: ClusterPlan): Promise<Readiness> {
-  const reply = await client.command({ prefix: 'status', format: 'json' });
-  if (reply.code !== 0) return { ready: false, waitingFor: `the monitor: ${reply.err}` };
-  const status = JSON.parse(reply.out) as {
-    osdmap: { num_up_osds: number; num_in_osds: number };
+async function ask<T>(client: AdminClient, prefix: string): Promise<T> {
+  const reply = await client.command({ prefix, format: 'json' });
+  if (reply.code !== 0) throw new Error(reply.err);
+  return JSON.parse(reply.out) as T;
+}
+
+/** A cluster that is resumed has what its maps say: since it was made, its operators may have removed daemons or taken OSDs out. */
+async function readiness(client: AdminClient, plan: ClusterPlan, fresh: boolean): Promise<Readiness> {
+  const status = await ask<{
+    monmap: { num_mons: number };
+    osdmap: { num_osds: number; num_up_osds: number; num_in_osds: number };
     mgrmap: { available: boolean };
     quorum_names: string[];
-  };
-  const { num_up_osds: up, num_in_osds: inside } = status.osdmap;
+  }>(client, 'status');
+  const { num_osds: exist, num_up_osds: up, num_in_osds: inside } = status.osdmap;
   const missing: string[] = [];
   const quorum = status.quorum_names;
-  if (quorum.length < plan.mons) missing.push(`monitors (${quorum.join(', ')} of ${plan.mons} in the quorum)`);
-  if (up < plan.osds || inside < plan.osds) missing.push(`OSDs (${up} up, ${inside} in of ${plan.osds})`);
+  const mons = fresh ? plan.mons : Math.min(plan.mons, status.monmap.num_mons);
+  const osds = fresh ? plan.osds : Math.min(plan.osds, exist);
+  if (quorum.length < mons) missing.push(`monitors (${quorum.join(', ')} of ${mons} in the quorum)`);
+  if (up < osds || (fresh && inside < osds)) missing.push(`OSDs (${up} up, ${inside} in of ${osds})`);
   if (!status.mgrmap.available) missing.push('an active manager');
   return { ready: missing.length === 0, waitingFor: missing.join(' and ') };
 }
 
-/** Waits until the cluster is whole. Throws with the reason and the log to read. */
+/** Whether the cluster's maps have the monitor or OSD; managers come and go. */
+async function isMember(client: AdminClient, name: string): Promise<boolean> {
+  const [type, id] = name.split('.') as [string, string];
+  if (type === 'osd') return (await ask<number[]>(client, 'osd ls')).includes(Number(id));
+  if (type === 'mon')
+    return (await ask<{ mons: { name: string }[] }>(client, 'mon dump')).mons.some((m) => m.name === id);
+  return true;
+}
+
+/** Whether one of the monitors listens. */
+async function anyAnswers(plan: ClusterPlan): Promise<boolean> {
+  for (const { port } of monAddresses(plan)) if (await portAnswers(port)) return true;
+  return false;
+}
+
+/** Waits until the cluster is whole. Throws with the reason and the log to read. A daemon that was removed from the cluster may end: it is taken from `children`. */
 async function waitReady(
   dir: ClusterDir,
   plan: ClusterPlan,
-  children: ReadonlyMap<string, ChildProcess>,
+  fresh: boolean,
+  children: Map<string, ChildProcess>,
   interrupted: () => boolean,
 ): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
@@ -189,29 +221,39 @@ async function waitReady(
   try {
     while (Date.now() < deadline) {
       if (interrupted()) throw new ErrnoError('EINTR', 'interrupted; what was started is stopped again');
-      for (const [name, child] of children) {
-        if (child.exitCode !== null || child.signalCode !== null) {
-          throw new ErrnoError(
-            'EIO',
-            `${name} ended (${child.signalCode ?? `exit status ${child.exitCode}`}); its log is ${dir.log(name)}:\n${tail(dir, name)}`,
-          );
-        }
+      const ended = [...children].filter(([, child]) => child.exitCode !== null || child.signalCode !== null);
+      const [first] = ended;
+      if (first !== undefined) {
+        // Whether it was removed the monitors tell, if one runs.
+        const isRunning = ([name, child]: [string, ChildProcess]): boolean =>
+          name.startsWith('mon.') && child.exitCode === null && child.signalCode === null;
+        if (fresh || !REMOVABLE.test(first[0]) || ![...children].some(isRunning)) throw endedEarly(dir, ...first);
       }
+      let lost: [string, ChildProcess] | undefined;
       try {
         // Dialled only once somebody listens: a connection that is refused waits longer than this loop before it tries again.
-        if (client === undefined && !(await portAnswers(plan.port))) {
+        if (client === undefined && !(await anyAnswers(plan))) {
           await sleep(READY_POLL_MS);
           continue;
         }
         client ??= await AdminClient.connect(dir.conf, Math.min(5000, deadline - Date.now()));
-        const state = await readiness(client, plan);
-        if (state.ready) return;
+        for (const [name, child] of ended) {
+          if (await isMember(client, name)) {
+            lost = [name, child];
+            break;
+          }
+          process.stderr.write(`${name} is no longer of this cluster: left out\n`);
+          children.delete(name);
+        }
+        const state = await readiness(client, plan, fresh);
+        if (state.ready && lost === undefined) return;
         waitingFor = state.waitingFor;
       } catch (error) {
         waitingFor = `the monitor (${(error as Error).message})`;
         client?.close();
         client = undefined;
       }
+      if (lost !== undefined) throw endedEarly(dir, ...lost);
       await sleep(READY_POLL_MS);
     }
   } finally {
@@ -351,7 +393,7 @@ export async function up(argv: string[]): Promise<number> {
   try {
     if (fresh) await makeCluster(dir, plan);
     for (const name of daemonNames(plan)) children.set(name, spawnDaemon(dir, name, detach));
-    await waitReady(dir, plan, children, () => interrupted);
+    await waitReady(dir, plan, fresh, children, () => interrupted);
     process.stderr.write(
       `${fresh ? 'made' : 'resumed'} a cluster of ${plan.osds} OSDs in ${((Date.now() - started) / 1000).toFixed(1)} s\n  export CEPH_CONF=${dir.conf}\n`,
     );
