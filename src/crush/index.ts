@@ -74,7 +74,7 @@ export {
   type Tunables,
   type TunablesProfile,
 } from './map.ts';
-export { type DeviceWeights, doRule, Mapper, mapperOf } from './mapper.ts';
+export { type DeviceWeights, deviceBit, doRule, Mapper, mapperOf } from './mapper.ts';
 export {
   type CrushLocation,
   childrenOfType,

@@ -53,6 +53,12 @@ export class Mapper {
   /** Where set, counts the tries that choices took (crushtool's --show-choose-tries): index tries, up to choose_total_tries. */
   triesHistogram: Uint32Array | undefined;
 
+  /**
+   * Devices that the last mapping met and refused for their weight, as a set of {@link deviceBit}s. Only where these weigh more can it come out
+   * otherwise: a mapping asks nothing else of weights, and until an answer changes it goes the same way.
+   */
+  refused = 0;
+
   #msr: MsrEnvironment | undefined;
 
   // What holds for one mapping, or one step of it.
@@ -102,6 +108,7 @@ export class Mapper {
     this.#weights = weights;
     this.#load(chooseArgs);
     this.#draws = 0;
+    this.refused = 0;
 
     const t = this.#map.tunables;
     if (isMsrRule(rule)) {
@@ -300,11 +307,11 @@ export class Mapper {
   }
 
   #isOut(item: number): boolean {
-    if (item < 0 || item >= this.#weights.length) return true;
-    const weight = this.#weights[item]!;
+    const weight = item >= 0 && item < this.#weights.length ? this.#weights[item]! : 0;
     if (weight >= 0x10000) return false;
-    if (weight === 0) return true;
-    return (crushHash2(this.#x, item) & 0xffff) >= weight;
+    if (weight !== 0 && (crushHash2(this.#x, item) & 0xffff) < weight) return false;
+    this.refused |= deviceBit(item);
+    return true;
   }
 
   /**
@@ -503,6 +510,11 @@ export class Mapper {
       return itemType === 0 && this.#isOut(item) ? ITEM_UNDEF : item;
     }
   }
+}
+
+/** One of 32 bits for a device. */
+export function deviceBit(device: number): number {
+  return 1 << (Math.imul(device, 0x9e3779b1) >>> 27);
 }
 
 const mappers = new WeakMap<CrushMap, { generation: number; mapper: Mapper }>();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { entropyBelow, SeededEntropy } from '../base/index.ts';
 import { type Codec, DecodeError, decodeFromBytes, encodeToBytes, Reader } from '../encoding/index.ts';
 import {
   CEPH_FEATURES_ALL,
@@ -18,8 +19,10 @@ import {
   JsonFormatter,
   mgrMap,
   monMap,
+  OSD_IN,
   OSDMap,
   OSDMapIncremental,
+  osdState,
   PgPool,
   PgTable,
   pickPrimary,
@@ -107,6 +110,34 @@ test('the table of all PGs follows the maps, and does less than all again', () =
     }
   }
   assert.ok(mapped < all / 5, `${mapped} of ${all}`);
+});
+
+test('the table of all PGs follows weights up and down, in part and whole', () => {
+  const random = new SeededEntropy(31);
+  let map = maps()[LAST]!;
+  const table = new PgTable(map);
+  let mapped = 0;
+  let all = 0;
+  for (let step = 0; step < 150; step++) {
+    const inc = new OSDMapIncremental(map.epoch + 1, { fsid: map.fsid });
+    for (let n = 1 + entropyBelow(random, 3); n > 0; n--) {
+      const osd = entropyBelow(random, map.maxOsd);
+      const kind = entropyBelow(random, 4);
+      const weight = [0, OSD_IN, OSD_IN, entropyBelow(random, OSD_IN)][entropyBelow(random, 4)]!;
+      if (kind < 3) inc.newWeight.set(osd, weight);
+      else inc.newState.set(osd, osdState.UP);
+    }
+    map = map.apply(inc);
+    table.update(map);
+    mapped += table.work.mapped;
+    for (const [id, pool] of map.pools) {
+      for (let seed = 0; seed < pool.pgNum; seed++) {
+        assert.deepEqual(table.get(id, seed), map.pgMapping(id, seed), `step ${step}, ${id}.${seed}`);
+        all++;
+      }
+    }
+  }
+  assert.ok(mapped < all / 2, `${mapped} of ${all}`);
 });
 
 test('osd dump and osd tree are as Ceph prints them', () => {

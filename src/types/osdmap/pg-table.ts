@@ -1,3 +1,4 @@
+import { deviceBit } from '../../crush/index.ts';
 import { pgKey, pgKeyPool, pgKeySeed } from '../pg-key.ts';
 import type { PgPool } from '../pool/index.ts';
 import type { OSDMap } from './osdmap.ts';
@@ -25,6 +26,8 @@ class PoolTable {
   readonly size: number;
   /** What CRUSH says, before anything of the map's states. */
   readonly raw: Int32Array;
+  /** Which OSDs CRUSH met and refused, see `Mapper.refused`. */
+  readonly refused: Int32Array;
   readonly up: Int32Array;
   readonly upPrimary: Int32Array;
   /** Acting sets that are not the up set with its primary. */
@@ -36,6 +39,7 @@ class PoolTable {
     if (this.pgNum > PG_TABLE_PGS_MAX) throw new RangeError(`pool ${placement.id} claims ${this.pgNum} PGs`);
     this.size = Math.max(1, placement.pool.size);
     this.raw = new Int32Array(this.pgNum * this.size).fill(UNUSED);
+    this.refused = new Int32Array(this.pgNum);
     this.up = new Int32Array(this.pgNum * this.size).fill(UNUSED);
     this.upPrimary = new Int32Array(this.pgNum).fill(-1);
   }
@@ -68,8 +72,10 @@ export interface PgTableWork {
  * Where all PGs of a map are. {@link PgTable.update} goes to another map (mostly the next epoch's) and does again only what the differences
  * between the two can change:
  *
- * - another CRUSH map, another weight upwards, a pool's own numbers: the PGs of the pools concerned are mapped again;
+ * - another CRUSH map, a pool's own numbers: the PGs of the pools concerned are mapped again;
  * - an OSD's weight downwards: CRUSH only ever refuses it more often, so only PGs that it was chosen for are mapped again;
+ * - an OSD's weight upwards: CRUSH refuses it less often, so only PGs that it was refused for are mapped again (and a few that look so: what was
+ *   refused is kept in 32 bits);
  * - an OSD up, down, gone, its affinity: what follows CRUSH, for the PGs that have it in some set;
  * - temporary sets and upmaps: what follows CRUSH, for their PGs.
  */
@@ -134,6 +140,7 @@ export class PgTable {
     this.#work.mapped++;
     const pps = placementSeed(pool, id, seed);
     table.write(table.raw, seed, rule < 0 ? [] : mapper.doRule(rule, pps, pool.size, this.#map.osdWeight, id));
+    table.refused[seed] = rule < 0 ? 0 : mapper.refused;
     this.#derive(table, seed);
   }
 
@@ -165,7 +172,7 @@ export class PgTable {
     for (const id of [...this.#pools.keys()]) if (!next.pools.has(id)) this.#pools.delete(id);
     for (const [id, pool] of next.pools) {
       const old = previous.pools.get(id);
-      if (old === undefined || crushChanged || osds.heavier || placesOtherwise(old, pool)) {
+      if (old === undefined || crushChanged || placesOtherwise(old, pool)) {
         this.#build(id);
       } else {
         this.#pools.set(id, this.#carryOver(this.#pools.get(id)!, pool));
@@ -184,11 +191,11 @@ export class PgTable {
   }
 
   /** Looks again at the PGs that have an OSD which changed. */
-  #touch(table: PoolTable, { lighter, other, any }: ChangedOsds): void {
+  #touch(table: PoolTable, { heavier, lighter, other, any }: ChangedOsds): void {
     if (!any) return;
-    const { raw, up, size } = table;
+    const { raw, refused, up, size } = table;
     for (let seed = 0; seed < table.pgNum; seed++) {
-      let remap = false;
+      let remap = (refused[seed]! & heavier) !== 0;
       let derive = false;
       for (let i = seed * size; i < (seed + 1) * size; i++) {
         const [a, b] = [raw[i]!, up[i]!];
@@ -227,8 +234,8 @@ export class PgTable {
 }
 
 interface ChangedOsds {
-  /** Some weight rose: CRUSH may choose that OSD where it did not before. */
-  readonly heavier: boolean;
+  /** OSDs whose weight rose, as a set of `deviceBit`s. */
+  readonly heavier: number;
   /** 1 for OSDs whose weight fell. */
   readonly lighter: Uint8Array;
   /** 1 for OSDs whose state or affinity changed. */
@@ -240,17 +247,17 @@ function changedOsds(previous: OSDMap, next: OSDMap): ChangedOsds {
   const n = Math.max(previous.maxOsd, next.maxOsd);
   const lighter = new Uint8Array(n);
   const other = new Uint8Array(n);
-  let heavier = false;
+  let heavier = 0;
   let any = false;
   const affinity = (map: OSDMap, osd: number): number => (osd < map.maxOsd ? map.primaryAffinityOf(osd) : -1);
   for (let osd = 0; osd < n; osd++) {
     const before = previous.osdWeight[osd] ?? 0;
     const after = next.osdWeight[osd] ?? 0;
-    if (after > before) heavier = true;
+    if (after > before) heavier |= deviceBit(osd);
     else if (after < before) lighter[osd] = 1;
     const states = previous.osdState[osd] !== next.osdState[osd];
     if (states || affinity(previous, osd) !== affinity(next, osd)) other[osd] = 1;
-    if (lighter[osd] === 1 || other[osd] === 1) any = true;
+    if (after !== before || other[osd] === 1) any = true;
   }
   return { heavier, lighter, other, any };
 }
