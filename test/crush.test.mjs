@@ -52,6 +52,7 @@ function script(name, ...args) {
 
 test('every algorithm with every profile: digests of what the real crushtool gave, a part of them', () =>
   script('cells.mjs', 'verify', 25));
+test(`mappings change with nothing but the weights they say (first ${fresh})`, () => script('weights.mjs', fresh, 15));
 test(`fresh maps of every algorithm and profile (first ${fresh})`, { skip }, () =>
   script('cells.mjs', 'compare', fresh, 25),
 );

@@ -54,10 +54,11 @@ export class Mapper {
   triesHistogram: Uint32Array | undefined;
 
   /**
-   * Devices that the last mapping met and refused for their weight, as a set of {@link deviceBit}s. Only where these weigh more can it come out
-   * otherwise: a mapping asks nothing else of weights, and until an answer changes it goes the same way.
+   * Devices whose weight the last mapping asked for and that are not in its result (refused, or cut off), as a set of {@link deviceBit}s. A mapping
+   * knows nothing else of weights, and goes the same way until an answer changes: only where these or devices of the result weigh otherwise can
+   * it come out otherwise.
    */
-  refused = 0;
+  unseen = 0;
 
   #msr: MsrEnvironment | undefined;
 
@@ -108,7 +109,7 @@ export class Mapper {
     this.#weights = weights;
     this.#load(chooseArgs);
     this.#draws = 0;
-    this.refused = 0;
+    this.unseen = 0;
 
     const t = this.#map.tunables;
     if (isMsrRule(rule)) {
@@ -167,7 +168,11 @@ export class Mapper {
           break;
         }
         case ruleOp.EMIT:
-          for (let i = 0; i < size && result.length < numRep; i++) result.push(this.#input[i]!);
+          for (let i = 0; i < size; i++) {
+            const item = this.#input[i]!;
+            if (result.length < numRep) result.push(item);
+            else this.unseen |= deviceBit(item);
+          }
           size = 0;
           break;
         default:
@@ -310,7 +315,7 @@ export class Mapper {
     const weight = item >= 0 && item < this.#weights.length ? this.#weights[item]! : 0;
     if (weight >= 0x10000) return false;
     if (weight !== 0 && (crushHash2(this.#x, item) & 0xffff) < weight) return false;
-    this.refused |= deviceBit(item);
+    this.unseen |= deviceBit(item);
     return true;
   }
 

@@ -26,8 +26,8 @@ class PoolTable {
   readonly size: number;
   /** What CRUSH says, before anything of the map's states. */
   readonly raw: Int32Array;
-  /** Which OSDs CRUSH met and refused, see `Mapper.refused`. */
-  readonly refused: Int32Array;
+  /** Which OSDs CRUSH looked at beside these, see `Mapper.unseen`. */
+  readonly unseen: Int32Array;
   readonly up: Int32Array;
   readonly upPrimary: Int32Array;
   /** Acting sets that are not the up set with its primary. */
@@ -39,7 +39,7 @@ class PoolTable {
     if (this.pgNum > PG_TABLE_PGS_MAX) throw new RangeError(`pool ${placement.id} claims ${this.pgNum} PGs`);
     this.size = Math.max(1, placement.pool.size);
     this.raw = new Int32Array(this.pgNum * this.size).fill(UNUSED);
-    this.refused = new Int32Array(this.pgNum);
+    this.unseen = new Int32Array(this.pgNum);
     this.up = new Int32Array(this.pgNum * this.size).fill(UNUSED);
     this.upPrimary = new Int32Array(this.pgNum).fill(-1);
   }
@@ -73,9 +73,8 @@ export interface PgTableWork {
  * between the two can change:
  *
  * - another CRUSH map, a pool's own numbers: the PGs of the pools concerned are mapped again;
- * - an OSD's weight downwards: CRUSH only ever refuses it more often, so only PGs that it was chosen for are mapped again;
- * - an OSD's weight upwards: CRUSH refuses it less often, so only PGs that it was refused for are mapped again (and a few that look so: what was
- *   refused is kept in 32 bits);
+ * - an OSD's weight: PGs that CRUSH refused it for, which a greater weight can change, and after a lesser one those that it was chosen for, are
+ *   mapped again (and a few that look so: what was refused is kept in 32 bits);
  * - an OSD up, down, gone, its affinity: what follows CRUSH, for the PGs that have it in some set;
  * - temporary sets and upmaps: what follows CRUSH, for their PGs.
  */
@@ -140,7 +139,7 @@ export class PgTable {
     this.#work.mapped++;
     const pps = placementSeed(pool, id, seed);
     table.write(table.raw, seed, rule < 0 ? [] : mapper.doRule(rule, pps, pool.size, this.#map.osdWeight, id));
-    table.refused[seed] = rule < 0 ? 0 : mapper.refused;
+    table.unseen[seed] = rule < 0 ? 0 : mapper.unseen;
     this.#derive(table, seed);
   }
 
@@ -191,11 +190,11 @@ export class PgTable {
   }
 
   /** Looks again at the PGs that have an OSD which changed. */
-  #touch(table: PoolTable, { heavier, lighter, other, any }: ChangedOsds): void {
+  #touch(table: PoolTable, { weights, lighter, other, any }: ChangedOsds): void {
     if (!any) return;
-    const { raw, refused, up, size } = table;
+    const { raw, unseen, up, size } = table;
     for (let seed = 0; seed < table.pgNum; seed++) {
-      let remap = (refused[seed]! & heavier) !== 0;
+      let remap = (unseen[seed]! & weights) !== 0;
       let derive = false;
       for (let i = seed * size; i < (seed + 1) * size; i++) {
         const [a, b] = [raw[i]!, up[i]!];
@@ -234,8 +233,8 @@ export class PgTable {
 }
 
 interface ChangedOsds {
-  /** OSDs whose weight rose, as a set of `deviceBit`s. */
-  readonly heavier: number;
+  /** OSDs whose weight changed, as a set of `deviceBit`s. */
+  readonly weights: number;
   /** 1 for OSDs whose weight fell. */
   readonly lighter: Uint8Array;
   /** 1 for OSDs whose state or affinity changed. */
@@ -247,19 +246,19 @@ function changedOsds(previous: OSDMap, next: OSDMap): ChangedOsds {
   const n = Math.max(previous.maxOsd, next.maxOsd);
   const lighter = new Uint8Array(n);
   const other = new Uint8Array(n);
-  let heavier = 0;
+  let weights = 0;
   let any = false;
   const affinity = (map: OSDMap, osd: number): number => (osd < map.maxOsd ? map.primaryAffinityOf(osd) : -1);
   for (let osd = 0; osd < n; osd++) {
     const before = previous.osdWeight[osd] ?? 0;
     const after = next.osdWeight[osd] ?? 0;
-    if (after > before) heavier |= deviceBit(osd);
-    else if (after < before) lighter[osd] = 1;
+    if (after !== before) weights |= deviceBit(osd);
+    if (after < before) lighter[osd] = 1;
     const states = previous.osdState[osd] !== next.osdState[osd];
     if (states || affinity(previous, osd) !== affinity(next, osd)) other[osd] = 1;
     if (after !== before || other[osd] === 1) any = true;
   }
-  return { heavier, lighter, other, any };
+  return { weights, lighter, other, any };
 }
 
 /** Whether a change of the pool's own numbers moves PGs. */
