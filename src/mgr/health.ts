@@ -151,7 +151,31 @@ export function pgHealthChecks(
   }
   checks.push(...objectChecks(digest, map));
   checks.push(...applicationCheck(digest, map));
+  checks.push(...storeChecks(digest, limits.detail_max));
   return checks;
+}
+
+/** What OSDs' stores tell of themselves. */
+const STORE_ALERTS: Readonly<Record<string, string>> = {
+  BLUESTORE_NO_COMPRESSION: ' have broken BlueStore compression',
+};
+
+function storeChecks(digest: PgMapDigest, detail_max: number): HealthCheck[] {
+  const found = new Map<string, string[]>();
+  for (const [osd, alerts] of digest.osdSum.alerts) {
+    for (const [code, text] of alerts) {
+      const detail = found.get(code) ?? [];
+      found.set(code, detail);
+      detail.push(` osd.${osd} ${text}`);
+    }
+  }
+  return [...found].map(([code, detail]) => ({
+    code,
+    severity: 'HEALTH_WARN',
+    summary: `${detail.length} OSD(s)${STORE_ALERTS[code] ?? ''}`,
+    detail: detail.slice(0, detail_max),
+    count: detail.length,
+  }));
 }
 
 function objectChecks(digest: PgMapDigest, map: OSDMap): HealthCheck[] {

@@ -1,5 +1,7 @@
 /** Options of the daemon, read out of the configuration once and again when it changes. Names and defaults are Ceph's. */
 import type { Config } from '../config/index.ts';
+import type { CompressionOptions } from '../store/index.ts';
+import { getPoolOpt, type PoolOpts } from '../types/index.ts';
 import type { OpLimits } from './ops/context.ts';
 import type { ScrubOptions } from './pg/scrub.ts';
 import type { PgServices } from './pg/services.ts';
@@ -13,6 +15,41 @@ export const SPARE_BYTES = 128 * 1024 * 1024;
  */
 export function storeCacheBytes(config: Config): number {
   return Math.floor(config.num('osd_memory_target') / 256);
+}
+
+/** bluestore_compression_*: what pools do not have otherwise. Devices count as flash. */
+export function compressionOptions(config: Config): CompressionOptions {
+  const mode = config.str('bluestore_compression_mode');
+  const size = (name: string): number => config.num(name) || config.num(`${name}_ssd`);
+  return {
+    mode: isCompressionMode(mode) ? mode : 'none',
+    algorithm: config.str('bluestore_compression_algorithm'),
+    requiredRatio: config.num('bluestore_compression_required_ratio'),
+    minBlobSize: size('bluestore_compression_min_blob_size'),
+    maxBlobSize: size('bluestore_compression_max_blob_size'),
+    blobSizeLimit: size('bluestore_max_blob_size'),
+  };
+}
+
+/** What a pool has instead; undefined: nothing. */
+export function poolCompression(opts: PoolOpts): Partial<CompressionOptions> | undefined {
+  const mode = getPoolOpt(opts, 'compression_mode');
+  const algorithm = getPoolOpt(opts, 'compression_algorithm');
+  const requiredRatio = getPoolOpt(opts, 'compression_required_ratio');
+  const minBlobSize = getPoolOpt(opts, 'compression_min_blob_size');
+  const maxBlobSize = getPoolOpt(opts, 'compression_max_blob_size');
+  const own: Partial<CompressionOptions> = {
+    ...(isCompressionMode(mode) ? { mode } : {}),
+    ...(typeof algorithm === 'string' ? { algorithm } : {}),
+    ...(typeof requiredRatio === 'number' ? { requiredRatio } : {}),
+    ...(typeof minBlobSize === 'number' ? { minBlobSize } : {}),
+    ...(typeof maxBlobSize === 'number' ? { maxBlobSize } : {}),
+  };
+  return Object.keys(own).length === 0 ? undefined : own;
+}
+
+function isCompressionMode(mode: unknown): mode is CompressionOptions['mode'] {
+  return mode === 'none' || mode === 'passive' || mode === 'aggressive' || mode === 'force';
 }
 
 export function opLimits(config: Config): OpLimits {

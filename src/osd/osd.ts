@@ -207,6 +207,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.scrubOptions = scrubOptions(this.config);
     this.heartbeat = heartbeatOptions(this.config);
     this.store.limitCache?.(storeCacheBytes(this.config));
+    this.#space.setCompression();
     this.tracker.limits = {
       historySize: this.config.num('osd_op_history_size'),
       historyDuration_ms: this.config.num('osd_op_history_duration') * 1000,
@@ -218,6 +219,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
 
   /** Mounts the store, loads the PGs, and goes to meet the monitors. Resolves when it is on its way; {@link state} tells the rest. */
   async start(): Promise<void> {
+    this.#space.setCompression();
     await this.store.mount();
     const superblock = readSuperblock(this.store);
     if (superblock === undefined) throw new Error('the store has no superblock; make it with --mkfs');
@@ -227,6 +229,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.superblock = superblock;
     this.maps = new OsdMaps(this.store, superblock.oldestMap, superblock.newestMap);
     this.map = this.maps.get(superblock.currentEpoch) ?? new OSDMap();
+    this.#space.setPoolCompression(this.map, undefined);
     this.#loadPgs();
     this.log(0, `has maps ${superblock.oldestMap} to ${superblock.newestMap}, ${this.pgs.size} PGs`);
     await this.#monc.authenticate(0);
@@ -508,6 +511,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     let last = this.map;
     for (const map of maps) {
       this.map = map;
+      this.#space.setPoolCompression(map, last);
       this.#makeNewPgs(map, last);
       last = map;
     }
@@ -842,8 +846,9 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     stat.numPgs = this.pgs.size;
     stat.statfs = this.#space.statfs();
     stat.numOsds = 1;
-    // The store's space is told as a whole, not by pool.
-    stat.numPerPoolOsds = 0;
+    stat.numPerPoolOsds = this.#space.isByPool ? 1 : 0;
+    const alerts = this.store.alerts?.();
+    if (alerts !== undefined && alerts.size > 0) stat.alerts.set(this.whoami, new Map(alerts));
     return stat;
   }
 
@@ -859,7 +864,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   }
 
   poolStats(): Map<number, StoreStatfs> {
-    return new Map();
+    return this.#space.byPool();
   }
 
   counterValues(): ReturnType<typeof perfCounters> {

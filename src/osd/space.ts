@@ -3,7 +3,7 @@ import type { Config } from '../config/index.ts';
 import { type MessageParts, MOSDFull } from '../messages/index.ts';
 import type { ObjectStore, StoreStats } from '../store/index.ts';
 import { makeStoreStatfs, type OSDMap, osdState, type StoreStatfs } from '../types/index.ts';
-import { SPARE_BYTES } from './options.ts';
+import { compressionOptions, poolCompression, SPARE_BYTES } from './options.ts';
 
 export interface SpaceHost {
   readonly whoami: number;
@@ -63,10 +63,46 @@ export class Space {
     f.allocated = s.allocated;
     f.dataStored = s.stored;
     f.dataCompressed = s.compressedBytes;
-    f.dataCompressedAllocated = s.compressedBytes;
+    f.dataCompressedAllocated = s.compressedAllocatedBytes;
     f.dataCompressedOriginal = s.compressedOriginalBytes;
     f.omapAllocated = s.omapBytes;
     f.internalMetadata = s.metadataBytes;
     return f;
+  }
+
+  /** Whether the store counts by pool. */
+  get isByPool(): boolean {
+    return this.#host.store.poolSpace !== undefined;
+  }
+
+  byPool(): Map<number, StoreStatfs> {
+    const pools = new Map<number, StoreStatfs>();
+    for (const [pool, s] of this.#host.store.poolSpace?.() ?? []) {
+      if (pool < 0) continue;
+      const f = makeStoreStatfs();
+      f.allocated = s.allocated;
+      f.dataStored = s.stored;
+      f.dataCompressed = s.compressedBytes;
+      f.dataCompressedAllocated = s.compressedAllocatedBytes;
+      f.dataCompressedOriginal = s.compressedOriginalBytes;
+      pools.set(pool, f);
+    }
+    return pools;
+  }
+
+  /** Tells the store how data is compressed where a pool says nothing. */
+  setCompression(): void {
+    this.#host.store.setCompression?.(compressionOptions(this.#host.config));
+  }
+
+  /** Tells the store what pools of a new map have otherwise than `last` had. */
+  setPoolCompression(map: OSDMap, last: OSDMap | undefined): void {
+    const { store } = this.#host;
+    if (store.setPoolCompression === undefined) return;
+    for (const [id, pool] of map.pools) {
+      if (last?.pools.get(id)?.opts !== pool.opts) store.setPoolCompression(id, poolCompression(pool.opts));
+    }
+    if (last === undefined) return;
+    for (const id of last.pools.keys()) if (!map.pools.has(id)) store.setPoolCompression(id, undefined);
   }
 }
