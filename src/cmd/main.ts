@@ -41,7 +41,7 @@ const commands: Record<string, Command> = {
   },
   monmaptool: {
     summary: "Ceph's tool for monitor maps",
-    run: async (argv) => (await import('./tools/monmaptool.ts')).monmaptool(argv),
+    run: async (argv) => (await import('./tools/monmaptool.ts')).monmaptoolCommand(argv),
   },
 };
 

@@ -42,6 +42,9 @@ class FakeIo implements ToolIo {
   random(): number {
     return 0;
   }
+  lookup(): string {
+    return '';
+  }
   text(path: string): string {
     return new TextDecoder().decode(this.files.get(path));
   }

@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { ErrnoError } from '../../base/index.ts';
 import { DecodeError } from '../../encoding/index.ts';
+import { resolveHost } from '../../runtime/index.ts';
 import { type Utime, utimeFromMs, uuidFromRandom } from '../../types/index.ts';
 import { ToolExit } from './args.ts';
 
@@ -20,6 +21,8 @@ export interface ToolIo {
   seconds(): number;
   /** A number in [0, n). */
   random(n: number): number;
+  /** Addresses of a host; or why there are none, in the words of the C library. */
+  lookup(host: string): readonly string[] | string;
 }
 
 export const systemIo: ToolIo = {
@@ -32,7 +35,28 @@ export const systemIo: ToolIo = {
   newUuid: () => uuidFromRandom(randomBytes(16)),
   seconds: () => performance.now() / 1000,
   random: (n) => randomInt(Math.max(1, n)),
+  lookup: () => NAME_FAILURES.EAI_AGAIN,
 };
+
+const NAME_FAILURES = {
+  ENOTFOUND: 'Name or service not known',
+  EAI_AGAIN: 'Temporary failure in name resolution',
+} as const;
+
+/** `io` that knows the addresses of these hosts: tools run in one go, and looking up does not. */
+export async function withLookups(io: ToolIo, hosts: Iterable<string>): Promise<ToolIo> {
+  const known = new Map<string, readonly string[] | string>();
+  for (const host of hosts) {
+    try {
+      const found = host === '' ? [] : await resolveHost(host);
+      known.set(host, found.length > 0 ? found : NAME_FAILURES.ENOTFOUND);
+    } catch (error) {
+      const code = (error as { code?: string }).code;
+      known.set(host, code === 'EAI_AGAIN' ? NAME_FAILURES.EAI_AGAIN : NAME_FAILURES.ENOTFOUND);
+    }
+  }
+  return { ...io, lookup: (host) => known.get(host) ?? io.lookup(host) };
+}
 
 const MESSAGES: Record<string, string> = {
   ENOENT: '(2) No such file or directory',

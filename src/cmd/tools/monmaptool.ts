@@ -19,7 +19,7 @@ import {
   releaseName,
 } from '../../types/index.ts';
 import { Args, readOptions, showsVersion, ToolExit, takeConfig, wantsHelp } from './args.ts';
-import { describeError, runTool, type ToolIo } from './io.ts';
+import { describeError, runTool, systemIo, type ToolIo, withLookups } from './io.ts';
 
 const ME = 'monmaptool';
 const PORT_LEGACY = 6789;
@@ -237,18 +237,59 @@ function parseMonHost(text: string): EntityAddrVec[] | undefined {
   return list;
 }
 
+interface HostWord {
+  readonly host: string;
+  readonly port: string | undefined;
+}
+
+/** mon_host where it is no list of addresses: names or addresses, each with a port or without. */
+function hostWords(text: string): HostWord[] {
+  return text
+    .split(/[,; ]+/)
+    .filter((word) => word !== '')
+    .map((word) => {
+      const [, bracketed, ported, port] = /^(?:(.*\]):|([^:]*):)([^:]*)$/.exec(word) ?? [];
+      const name = bracketed ?? ported ?? word;
+      const inBrackets = name.startsWith('[') && name.endsWith(']');
+      return { host: inBrackets ? name.slice(1, -1) : name, port: port === '' ? undefined : port };
+    });
+}
+
+/** `text` with addresses for the names. */
+function resolved(text: string, io: ToolIo): string {
+  const list: string[] = [];
+  for (const { host, port } of hostWords(text)) {
+    const isNumber = port === undefined || /^\d+$/.test(port);
+    const found = isNumber ? io.lookup(host) : 'Servname not supported for ai_socktype';
+    if (typeof found === 'string') {
+      io.out(`server name not found: ${host} (${found})\n`);
+      throw unparsed(text);
+    }
+    for (const ip of found) {
+      const address = ip.includes(':') ? `[${ip}]` : ip;
+      list.push(port === undefined ? address : `${address}:${Number(port) & 0xffff}`);
+    }
+  }
+  return list.join(',');
+}
+
+const unparsed = (text: string): ToolExit => new ToolExit(234, `unable to parse addrs in '${text}'\n`);
+
 function generate(map: MonMap, config: ReadonlyMap<string, string>, io: ToolIo): MonMap {
-  const host = config.get('mon_host');
-  if ((host === undefined || host === '') && map.size === 0) {
+  const host = config.get('mon_host') ?? '';
+  if (host === '' && map.size === 0) {
     // Ceph asks the DNS for a service record then. This one does not, so there is none.
     throw new ToolExit(254, 'unable to get monitor info from DNS SRV with service name: ceph-mon\n');
   }
-  const list = parseMonHost(host ?? '');
-  if (list === undefined) throw new ToolExit(254, `unable to parse addrs in '${host}'\n`);
+  const list = parseMonHost(host) ?? parseMonHost(resolved(host, io));
+  if (list === undefined) throw unparsed(host);
   let made = map;
-  for (const [i, addrs] of list.entries()) {
+  for (const [i, given] of list.entries()) {
     const name = `noname-${String.fromCharCode('a'.charCodeAt(0) + i)}`;
-    made = made.withMon(makeMonInfo(name, seedAddresses(addrs)));
+    const addrs = seedAddresses(given);
+    // Named twice, or two names of one host.
+    if (given.length === 1 && addrs.addrs.some((addr) => made.nameOfAddr(addr) !== undefined)) continue;
+    made = made.withMon(makeMonInfo(name, addrs));
   }
   const now = io.now();
   return made.with({ created: now, lastChanged: now }).withLegacyRanks();
@@ -380,6 +421,25 @@ function applyEdits(start: MonMap, q: Request, io: ToolIo): MonMap {
   return map;
 }
 
+/** Hosts that the tool will look up. */
+function hostsOf(argv: string[], io: ToolIo): string[] {
+  if (!argv.includes('--generate')) return [];
+  try {
+    const text = fileConfig(takeConfig(argv).config, io).get('mon_host') ?? '';
+    return parseMonHost(text) === undefined ? hostWords(text).map(({ host }) => host) : [];
+  } catch (error) {
+    // The tool itself says what is wrong.
+    if (error instanceof ToolExit) return [];
+    throw error;
+  }
+}
+
+/** Names of hosts have to be known to `io`, see {@link withLookups}. */
 export function monmaptool(argv: string[], io?: ToolIo): number {
   return runTool(tool, argv, io);
+}
+
+/** {@link monmaptool} for the command line: looks up the names of hosts first. */
+export async function monmaptoolCommand(argv: string[]): Promise<number> {
+  return monmaptool(argv, await withLookups(systemIo, hostsOf(argv, systemIo)));
 }

@@ -26,6 +26,10 @@ function fakeIo(files: Map<string, Uint8Array>): ToolIo & { text: () => string }
     newUuid: () => '323dd4d2-1336-4f9b-8a8a-6523a468664a',
     seconds: () => 0,
     random: () => 0,
+    lookup: (host) => {
+      if (host === 'both') return ['10.0.0.7', 'fd00::7'];
+      return /^[\d.]+$/.test(host) ? [host] : 'Name or service not known';
+    },
   };
 }
 
@@ -65,6 +69,21 @@ monmaptool: writing epoch 0 to m (2 monitors)
   assert.equal(run(monmaptool, '--rm b m').status, 1);
   assert.equal(run(monmaptool, 'm').text, 'monmaptool: monmap file m\nno action specified\nmonmaptool -h for usage\n');
   assert.equal(run(monmaptool, '--print missing').status, 255);
+});
+
+test('monmaptool --generate takes names of hosts', () => {
+  const made = run(monmaptool, '--create --clobber --generate -m both,10.0.0.8:6789,10.0.0.7 --print n');
+  assert.equal(made.status, 0, made.text);
+  const monitors = made.text.split('\n').filter((line) => /^\d: /.test(line));
+  assert.deepEqual(monitors, [
+    '0: v1:10.0.0.8:6789/0 mon.noname-c',
+    '1: [v2:10.0.0.7:3300/0,v1:10.0.0.7:6789/0] mon.noname-a',
+    '2: [v2:[fd00::7]:3300/0,v1:[fd00::7]:6789/0] mon.noname-b',
+  ]);
+  const failed = run(monmaptool, '--create --clobber --generate -m both,nowhere n');
+  assert.equal(failed.status, 234);
+  assert.match(failed.text, /^server name not found: nowhere \(Name or service not known\)$/m);
+  assert.match(failed.text, /^unable to parse addrs in 'both,nowhere'$/m);
 });
 
 test('osdmaptool makes a map, and evens out its PGs without putting two copies together', () => {
