@@ -8,7 +8,13 @@ import { join } from 'node:path';
 import { KeyRing } from '../auth/index.ts';
 import { type Disk, ErrnoError, silentLogger } from '../base/index.ts';
 import { Rados, RadosError } from '../rados/index.ts';
-import { installNativeCompressors, installNativeCrc32c, Scope, systemClock, systemEntropy } from '../runtime/index.ts';
+import {
+  installCrc32cOnDemand,
+  installNativeCompressors,
+  Scope,
+  systemClock,
+  systemEntropy,
+} from '../runtime/index.ts';
 import { MemoryStore, type ObjectStore } from '../store/index.ts';
 import { entityType } from '../types/index.ts';
 import { claimDirectory } from './claim.ts';
@@ -108,7 +114,10 @@ export class Cluster implements AsyncDisposable {
   readonly #starting = new Set<Scope>();
   readonly #failures = new Map<string, Error>();
   readonly #release: () => void;
+  /** For the cluster's own commands. */
   #admin: Rados | undefined;
+  /** The same, while nobody has asked for a client. */
+  #spare: Rados | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(dir: ClusterDir, plan: ClusterPlan, isTemporary: boolean, release: () => void) {
@@ -124,7 +133,7 @@ export class Cluster implements AsyncDisposable {
    * EBUSY for a directory in use, EADDRINUSE for a port, ETIMEDOUT; what was started is then ended again.
    */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
-    installNativeCrc32c();
+    installCrc32cOnDemand();
     installNativeCompressors();
     const isTemporary = options.dir === undefined;
     for (let tries = 1; ; tries++) {
@@ -228,7 +237,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Runs a monitor command as the administrator, `{ prefix: 'osd tree', format: 'json' }`, and gives its output. ErrnoError where it fails. */
   async command(command: Readonly<Record<string, unknown>>): Promise<string> {
-    const { result, text, data } = await this.#administrator().monCommand(JSON.stringify(command));
+    const { result, text, data } = await (await this.#administrator()).monCommand(JSON.stringify(command));
     if (result < 0) throw new RadosError(result, { operation: 'command', detail: text });
     return new TextDecoder().decode(data);
   }
@@ -248,6 +257,16 @@ export class Cluster implements AsyncDisposable {
   /** A client of its own, connected as client.admin; ended with the cluster, or by its `shutdown()`. */
   async rados(): Promise<Rados> {
     if (this.#closing !== undefined) throw new ErrnoError('ENOTCONN', 'the cluster does not run');
+    // The one that waited for the start serves the first who asks: to connect costs more than all that most tests do. Should he end it, commands make another.
+    if (this.#spare !== undefined) {
+      const spare = this.#spare;
+      this.#spare = undefined;
+      return spare;
+    }
+    return this.#connect();
+  }
+
+  async #connect(): Promise<Rados> {
     const { config } = loadConfig('client', ['--conf', this.conf], {}, {});
     const scope = new Scope();
     const rados = new Rados({
@@ -319,8 +338,9 @@ export class Cluster implements AsyncDisposable {
 
   // --- daemons
 
-  #administrator(): Rados {
+  async #administrator(): Promise<Rados> {
     if (this.#admin === undefined) throw new ErrnoError('ENOTCONN', 'the cluster does not run');
+    if (!this.#admin.isConnected) this.#admin = await this.#connect();
     return this.#admin;
   }
 
@@ -341,8 +361,9 @@ export class Cluster implements AsyncDisposable {
     const names = daemonNames(this.#plan);
     let timer: NodeJS.Timeout | undefined;
     await Promise.all(names.filter((name) => name.startsWith('mon.')).map((name) => this.#start(name)));
-    const connected = this.rados().then((rados) => {
+    const connected = this.#connect().then((rados) => {
       this.#admin = rados;
+      this.#spare = rados;
     });
     const others = names.filter((name) => !name.startsWith('mon.')).map((name) => this.#start(name));
     const started = Promise.allSettled([connected, ...others]);
@@ -429,6 +450,7 @@ export class Cluster implements AsyncDisposable {
     await each(running.filter((name) => name.startsWith('osd.')));
     await each(running.filter((name) => name.startsWith('mgr.')));
     this.#admin = undefined;
+    this.#spare = undefined;
     for (const { rados } of this.#clients) rados.shutdown();
     await each(running.filter((name) => name.startsWith('mon.')));
     for (const scope of [...this.#starting, ...this.#clients.map((client) => client.scope)]) await scope.end();

@@ -8,8 +8,8 @@ import {
   type AdminReply,
   describeFailure,
   FileLogger,
+  installCrc32cOnDemand,
   installNativeCompressors,
-  installNativeCrc32c,
   osDisk,
   serveAdminSocket,
   systemClock,
@@ -205,7 +205,7 @@ export async function serveAdmin(config: Config, daemon: RunningDaemon): Promise
  * Runs one daemon as this process: configuration, log, pid file, admin socket, signals. Resolves when the daemon has ended, or has been made (--mkfs).
  */
 export async function runDaemon(kind: DaemonKind, argv: readonly string[]): Promise<number> {
-  installNativeCrc32c();
+  installCrc32cOnDemand();
   setFlagsFromString(HEAP_GROWTH);
   installNativeCompressors();
   const { type } = kind;

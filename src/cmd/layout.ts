@@ -176,11 +176,21 @@ export function monAddresses(plan: ClusterPlan): { id: string; port: number }[] 
   return monIds(plan).map((id, i) => ({ id, port: plan.port + i }));
 }
 
+/** CRUSH type of the failure domain: hosts, or OSDs where there is one host. */
+export function chooseleafType(plan: ClusterPlan): number {
+  return plan.hosts > 1 ? 1 : 0;
+}
+
+/** Host bucket that an OSD stands in. */
+export function osdHost(plan: ClusterPlan, osd: number): string {
+  const host = hostname().split('.')[0]!;
+  return plan.hosts > 1 ? `${host}-${(osd % plan.hosts) + 1}` : host;
+}
+
 /** Text of ceph.conf for a plan. Ceph's own programs read it too. */
 export function cephConf(dir: ClusterDir, plan: ClusterPlan): string {
   const domains = plan.hosts > 1 ? plan.hosts : plan.osds;
   const size = Math.max(1, Math.min(3, domains));
-  const host = hostname().split('.')[0]!;
   const sections = new Map<string, [string, string][]>();
   const add = (section: string, option: string, value: string | number): void => {
     const lines = sections.get(section) ?? [];
@@ -211,7 +221,7 @@ export function cephConf(dir: ClusterDir, plan: ClusterPlan): string {
   add('global', 'pid_file', `${dir.file('run')}/$name.pid`);
   add('global', 'osd_pool_default_size', size);
   add('global', 'osd_pool_default_min_size', size > 2 ? 2 : 1);
-  add('global', 'osd_crush_chooseleaf_type', plan.hosts > 1 ? 1 : 0);
+  add('global', 'osd_crush_chooseleaf_type', chooseleafType(plan));
   // The number of PGs of a pool cannot change yet, so nothing must try to.
   add('global', 'osd_pool_default_pg_autoscale_mode', 'off');
   add('mon', 'mon_data', `${dir.path}/mon.$id`);
@@ -226,7 +236,7 @@ export function cephConf(dir: ClusterDir, plan: ClusterPlan): string {
   add('osd', plan.store === 'memory' ? 'memstore_device_bytes' : 'bluestore_block_size', plan.osdSize);
   if (plan.hosts > 1) {
     for (let i = 0; i < plan.osds; i++) {
-      add(`osd.${i}`, 'crush_location', `root=default host=${host}-${(i % plan.hosts) + 1}`);
+      add(`osd.${i}`, 'crush_location', `root=default host=${osdHost(plan, i)}`);
     }
   }
   // A client's log and socket are no business of the cluster's directory.

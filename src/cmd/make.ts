@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { ErrnoError } from '../base/index.ts';
-import { installNativeCrc32c } from '../runtime/index.ts';
-import { writeKeyrings, writeMonMap } from './bootstrap.ts';
+import { installCrc32cOnDemand } from '../runtime/index.ts';
+import { firstOsdMap, writeKeyrings, writeMonMap } from './bootstrap.ts';
 import { type DaemonContext, type DaemonKind, makeDaemon } from './daemon.ts';
-import { type ClusterDir, type ClusterPlan, daemonNames } from './layout.ts';
+import { type ClusterDir, type ClusterPlan, daemonNames, writeFile } from './layout.ts';
 import { monKind } from './mon.ts';
 import { osdKind } from './osd.ts';
 
@@ -17,10 +18,16 @@ export async function makeDaemons(
   around: (name: string) => Partial<DaemonContext> = () => ({}),
   durable = true,
 ): Promise<void> {
-  installNativeCrc32c();
+  installCrc32cOnDemand();
   writeKeyrings(dir, plan, durable);
   writeMonMap(dir, plan, durable);
   const bootstrap = dir.file('bootstrap.keyring');
+  const uuids = Array.from({ length: plan.osds }, () => randomUUID());
+  const osdMap = firstOsdMap(plan, uuids);
+  const first = dir.file('osdmap');
+  if (osdMap !== undefined) writeFile(first, osdMap, 0o644, durable);
+  const monFlags = ['--monmap', dir.file('monmap'), '--keyring', bootstrap];
+  if (osdMap !== undefined) monFlags.push('--osdmap', first);
   const failures: string[] = [];
   const make = async (kind: DaemonKind, name: string, flags: readonly string[]): Promise<void> => {
     try {
@@ -32,10 +39,11 @@ export async function makeDaemons(
   };
   await Promise.all(
     daemonNames(plan).map(async (name) => {
-      if (name.startsWith('mon.')) await make(monKind, name, ['--monmap', dir.file('monmap'), '--keyring', bootstrap]);
-      else if (name.startsWith('osd.')) await make(osdKind, name, []);
+      if (name.startsWith('mon.')) await make(monKind, name, monFlags);
+      else if (name.startsWith('osd.')) await make(osdKind, name, ['--osd-uuid', uuids[Number(name.slice(4))]!]);
     }),
   );
   if (failures.length > 0) throw new ErrnoError('EIO', failures.join('\n'));
   rmSync(bootstrap, { force: true });
+  rmSync(first, { force: true });
 }

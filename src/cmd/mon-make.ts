@@ -19,9 +19,9 @@ export function openMonStore(context: DaemonContext): Kv {
   return context.disk.openKv(join(path, 'store.mdb'));
 }
 
-/** `--mkfs`: a new monitor's store, from a monitor map and the keys of the cluster's first users. */
+/** `--mkfs`: a new monitor's store, from a monitor map, the keys of the cluster's first users and, where one is given, a first map of OSDs. */
 export async function makeMon(context: DaemonContext): Promise<void> {
-  const { monmap } = context.flags;
+  const { monmap, osdmap } = context.flags;
   if (typeof monmap !== 'string') throw new Error('--mkfs needs --monmap FILE');
   const map = decodeFromBytes(monMap, readFileSync(monmap));
   const keyring = context.config.expand(context.config.str('keyring'));
@@ -30,7 +30,7 @@ export async function makeMon(context: DaemonContext): Promise<void> {
   const kv = openMonStore(context);
   try {
     if (isMade(kv)) throw new Error(`${monDataPath(context)} already holds the store of a monitor`);
-    mkfs(kv, map, keys);
+    mkfs(kv, map, keys, typeof osdmap === 'string' ? readFileSync(osdmap) : undefined);
   } finally {
     kv.close();
   }

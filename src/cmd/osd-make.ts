@@ -20,10 +20,9 @@ function dataPath({ config, id }: DaemonContext): string {
  */
 function osdFsid(context: DaemonContext, path: string): string {
   const given = context.flags['osd-uuid'];
-  if (typeof given === 'string') return given;
   const file = join(path, 'osd_uuid');
-  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
-  const made = randomUUID();
+  if (typeof given !== 'string' && existsSync(file)) return readFileSync(file, 'utf8').trim();
+  const made = typeof given === 'string' ? given : randomUUID();
   writeFileSync(file, `${made}\n`);
   return made;
 }

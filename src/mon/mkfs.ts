@@ -9,14 +9,18 @@ export const MKFS_TABLE = 'mkfs';
 /** Layout of the store: raised when an older program could not read it. */
 export const STORE_VERSION = 1;
 
-/** Makes the store of a new monitor. The first start turns what is written here into the cluster's first maps. */
-export function mkfs(kv: Kv, map: MonMap, keyring: Uint8Array): void {
+/**
+ * Makes the store of a new monitor. The first start turns what is written here into the cluster's first maps. `osdMap`: an encoded OSDMap for it to begin
+ * with, in place of one without OSDs.
+ */
+export function mkfs(kv: Kv, map: MonMap, keyring: Uint8Array, osdMap?: Uint8Array): void {
   const store = new MonStore(kv);
   const t = new StoreTransaction();
   t.putNumber(TABLE, 'store_version', STORE_VERSION);
   t.put(TABLE, 'cluster_uuid', encodeText(`${map.fsid}\n`));
   t.put(MKFS_TABLE, 'monmap', encodeToBytes(monMap, map));
   t.put(MKFS_TABLE, 'keyring', keyring);
+  if (osdMap !== undefined) t.put(MKFS_TABLE, 'osdmap', osdMap);
   store.commitSync(t.ops);
 }
 

@@ -466,7 +466,7 @@ export class Monitor implements Dispatcher {
     if (keyring !== undefined) this.auth.initialKeyring = KeyRing.parse(keyring);
     const t = new StoreTransaction();
     for (const service of this.#services) service.bootstrap(t);
-    for (const key of ['monmap', 'keyring']) t.erase(MKFS_TABLE, key);
+    for (const key of ['monmap', 'keyring', 'osdmap']) t.erase(MKFS_TABLE, key);
     t.put(TABLE, 'cluster_fingerprint', encodeText(newUuid(this.options.entropy)));
     this.commitLog.pending().append(t);
     this.commitLog.propose(() => this.#lead());

@@ -37,7 +37,8 @@ export interface HeartbeatHost {
 }
 
 interface Path {
-  connection: Connection;
+  /** Undefined until the tick after the peer was added: while a cluster starts there is better to do than a handshake on each of its paths. */
+  connection: Connection | undefined;
   lastReply_ms: number;
 }
 
@@ -104,8 +105,8 @@ export class Heartbeat {
     this.#peers.set(osd, {
       osd,
       addrs: this.#addrsOf(osd),
-      back: { connection: this.#client.connect(entityType.OSD, back), lastReply_ms: now },
-      front: { connection: this.#client.connect(entityType.OSD, front), lastReply_ms: now },
+      back: { connection: undefined, lastReply_ms: now },
+      front: { connection: undefined, lastReply_ms: now },
       open: [],
       firstPing_ms: 0,
       failedSince_ms: undefined,
@@ -114,8 +115,8 @@ export class Heartbeat {
   }
 
   #drop(peer: Peer): void {
-    peer.back.connection.markDown();
-    peer.front.connection.markDown();
+    peer.back.connection?.markDown();
+    peer.front.connection?.markDown();
     this.#peers.delete(peer.osd);
   }
 
@@ -127,12 +128,22 @@ export class Heartbeat {
   tick(): void {
     const { clock, heartbeat, entropy } = this.#host;
     const now = clock.monotonic();
+    for (const peer of this.#peers.values()) if (peer.back.connection === undefined) this.#dial(peer);
     if (now >= this.#nextPing_ms) {
       // Spread, so that many OSDs do not ping at once.
       this.#nextPing_ms = now + 500 + (heartbeat.interval_ms - 500) * (0.1 + 0.9 * entropy.float());
       for (const peer of this.#peers.values()) this.#ping(peer, now);
     }
     this.#check(now);
+  }
+
+  #dial(peer: Peer): void {
+    const { map } = this.#host;
+    const back = map.hbBackAddrs[peer.osd];
+    const front = map.hbFrontAddrs[peer.osd];
+    if (back === undefined || front === undefined) return;
+    peer.back.connection = this.#client.connect(entityType.OSD, back);
+    peer.front.connection = this.#client.connect(entityType.OSD, front);
   }
 
   #ping(peer: Peer, now: number): void {
@@ -142,8 +153,8 @@ export class Heartbeat {
     if (peer.open.length > 100) peer.open.shift();
     peer.open.push({ stamp_ms, back: false, front: false, sent_ms: now });
     const message = this.#message(osdPingOp.PING, utimeFromMs(stamp_ms), now * 1e6);
-    peer.back.connection.send(message);
-    peer.front.connection.send(message);
+    peer.back.connection?.send(message);
+    peer.front.connection?.send(message);
   }
 
   #message(op: number, stamp: Utime, monoStamp_ns: number): WireMessage {

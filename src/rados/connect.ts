@@ -3,7 +3,7 @@ import { ErrnoError, type Logger, silentLogger } from '../base/index.ts';
 import { asRadosError, Rados as Client } from '../client/index.ts';
 import { type ConfFile, Config, confFor, parseConf } from '../config/index.ts';
 import { decodeText } from '../encoding/index.ts';
-import { installNativeCrc32c, systemClock, systemEntropy, tcpNetwork, thisProcess } from '../runtime/index.ts';
+import { installCrc32cOnDemand, systemClock, systemEntropy, tcpNetwork, thisProcess } from '../runtime/index.ts';
 import { parseAuthName } from '../types/index.ts';
 import { parseCephArgs } from './ceph-args.ts';
 import { findMonitors } from './monitors.ts';
@@ -111,7 +111,7 @@ export class Rados extends Client {
   static async connect(options: ConnectOptions = {}): Promise<Rados> {
     const { signal } = options;
     signal?.throwIfAborted();
-    installNativeCrc32c();
+    installCrc32cOnDemand();
     const rados = await asRadosError('connect', async () => {
       const { config, conf, name } = makeConfig(options);
       const keyring = findKeys(config, name);

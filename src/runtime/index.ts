@@ -1,7 +1,7 @@
 export { type AdminReply, serveAdminSocket } from './asok.ts';
 export { systemClock } from './clock.ts';
 export { installNativeCompressors } from './compress.ts';
-export { installNativeCrc32c } from './crc.ts';
+export { installCrc32cOnDemand, installNativeCrc32c } from './crc.ts';
 export { osDisk } from './disk.ts';
 export { resolveHost, resolveService, type SrvRecord } from './dns.ts';
 export { systemEntropy } from './entropy.ts';

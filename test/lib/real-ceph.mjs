@@ -1,5 +1,5 @@
 // The real Ceph, brought up on loopback from Debian's packages: what this project is compared with.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,19 +13,28 @@ export class RealCeph {
     this.env = { CEPH_CONF: join(dir, 'ceph.conf') };
   }
 
-  /** One monitor, one manager and `osds` OSDs with BlueStore; resolves when all are up. */
-  static async start({ osds = 3, base = tmpdir(), options = {} } = {}) {
-    const ceph = new RealCeph(mkdtempSync(join(base, 'real-ceph-')), await freePort());
+  /** `mons` monitors, one manager and `osds` OSDs with BlueStore; resolves when all are up. */
+  static async start({ osds = 3, mons = 1, base = tmpdir(), port, options = {} } = {}) {
+    const ceph = new RealCeph(mkdtempSync(join(base, 'real-ceph-')), port ?? (await freePort()));
     const started = Date.now();
-    await ceph.#make(osds, options);
+    try {
+      await ceph.#make(osds, mons, options);
+    } catch (error) {
+      await ceph.end();
+      throw error;
+    }
     ceph.up_ms = Date.now() - started;
     return ceph;
   }
 
-  async #make(osds, options) {
+  async #make(osds, mons, options) {
     const d = this.dir;
     const fsid = randomUUID();
-    for (const folder of ['log', 'run', 'mon.a', 'mgr.x']) mkdirSync(join(d, folder));
+    const monitors = Array.from({ length: mons }, (_, i) => {
+      const port = this.port + 2 * i;
+      return { id: String.fromCharCode(97 + i), addrs: `[v2:127.0.0.1:${port},v1:127.0.0.1:${port + 1}]` };
+    });
+    for (const folder of ['log', 'run', 'mgr.x', ...monitors.map(({ id }) => `mon.${id}`)]) mkdirSync(join(d, folder));
     const extra = Object.entries(options)
       .map(([k, v]) => `${k} = ${v}\n`)
       .join('');
@@ -33,8 +42,8 @@ export class RealCeph {
       join(d, 'ceph.conf'),
       `[global]
 fsid = ${fsid}
-mon_host = [v2:127.0.0.1:${this.port},v1:127.0.0.1:${this.port + 1}]
-mon_initial_members = a
+mon_host = ${monitors.map(({ addrs }) => addrs).join(',')}
+mon_initial_members = ${monitors.map(({ id }) => id).join(',')}
 auth_cluster_required = cephx
 auth_service_required = cephx
 auth_client_required = cephx
@@ -112,22 +121,14 @@ keyring = ${d}/osd.$id/keyring
       '--clobber',
       '--fsid',
       fsid,
-      '--addv',
-      'a',
-      `[v2:127.0.0.1:${this.port},v1:127.0.0.1:${this.port + 1}]`,
+      ...monitors.flatMap(({ id, addrs }) => ['--addv', id, addrs]),
       join(d, 'monmap'),
     ]);
-    await must('ceph-mon', [
-      ...conf,
-      '--mkfs',
-      '-i',
-      'a',
-      '--monmap',
-      join(d, 'monmap'),
-      '--keyring',
-      join(d, 'keyring'),
-    ]);
-    daemon('ceph-mon', [...conf, '-i', 'a']);
+    for (const { id } of monitors) {
+      const from = ['--monmap', join(d, 'monmap'), '--keyring', join(d, 'keyring')];
+      await must('ceph-mon', [...conf, '--mkfs', '-i', id, ...from]);
+    }
+    for (const { id } of monitors) daemon('ceph-mon', [...conf, '-i', id]);
     writeFileSync(
       join(d, 'mgr.x', 'keyring'),
       await must('ceph', [
@@ -173,6 +174,23 @@ keyring = ${d}/osd.$id/keyring
     for (const f of readdirSync(folder))
       if (f.endsWith('.pid')) found.set(f.slice(0, -4), Number(readFileSync(join(folder, f), 'utf8')));
     return found;
+  }
+
+  /** SIGKILL to one daemon: `osd.0`. */
+  kill(name) {
+    process.kill(this.pids().get(name), 'SIGKILL');
+  }
+
+  /** Starts a daemon that was killed; resolves when it has put itself in the background. */
+  restart(name) {
+    const [type, id] = name.split('.');
+    const child = spawn(`ceph-${type}`, ['-c', join(this.dir, 'ceph.conf'), '-i', id], { stdio: 'ignore' });
+    return new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('exit', (status) =>
+        status === 0 ? resolve() : reject(new Error(`${name}: exit status ${status}; see ${this.dir}/log`)),
+      );
+    });
   }
 
   run(program, args, options = {}) {

@@ -2,7 +2,7 @@
 import { closeSync, fchownSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import type { Rados } from '../../client/index.ts';
 import { Config } from '../../config/index.ts';
-import { installNativeCrc32c } from '../../runtime/index.ts';
+import { installCrc32cOnDemand } from '../../runtime/index.ts';
 import { CEPH_RELEASE_NAME, CEPH_VERSION_SHORT, MonMap, parseAuthName } from '../../types/index.ts';
 import { adminSocketCommand } from './admin-socket.ts';
 import { ArgumentError } from './arg-types.ts';
@@ -426,7 +426,7 @@ async function withCluster(
 
 /** `ceph ARGS`. Gives the exit status: an errno where the cluster gave one. */
 export async function ceph(argv: readonly string[]): Promise<number> {
-  installNativeCrc32c();
+  installCrc32cOnDemand();
   try {
     const { options, rest: words } = parseOptions(withEnvironment(argv));
     if (options.version) {

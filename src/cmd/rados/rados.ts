@@ -1,7 +1,7 @@
 /** `sepiola rados`: Ceph's program for pools and objects. What it takes, prints and ends with are those of Ceph 16.2's `rados`. */
 import type { Rados } from '../../client/index.ts';
 import { DecodeError } from '../../encoding/index.ts';
-import { installNativeCrc32c } from '../../runtime/index.ts';
+import { installCrc32cOnDemand } from '../../runtime/index.ts';
 import { CEPH_RELEASE_NAME, CEPH_VERSION_SHORT, parseAuthName } from '../../types/index.ts';
 import { ConfMissing, clientConfig, takeConfigOptions, withCephArgs } from '../ceph/client-config.ts';
 import { logLine, makeRados } from '../ceph/connect.ts';
@@ -196,7 +196,7 @@ async function run(argv: readonly string[]): Promise<number> {
 
 /** `rados ARGS`. Gives the exit status. */
 export async function rados(argv: readonly string[]): Promise<number> {
-  installNativeCrc32c();
+  installCrc32cOnDemand();
   try {
     return await run(argv);
   } catch (error) {

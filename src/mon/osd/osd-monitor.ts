@@ -29,6 +29,7 @@ import {
   utimeToMs,
 } from '../../types/index.ts';
 import { MetadataTable } from '../metadata.ts';
+import { MKFS_TABLE } from '../mkfs.ts';
 import { Service, type ServiceContext } from '../service.ts';
 import { cleanTemps } from './clean-temps.ts';
 import type { ClogLevel, CrushView, OsdContext } from './context.ts';
@@ -157,7 +158,9 @@ export class OsdMonitor extends Service implements OsdContext {
       const at = word.indexOf('=');
       if (at > 0) profile.set(word.slice(0, at), word.slice(at + 1));
     }
-    const initial = new OSDMap({
+    const given = this.context.store.get(MKFS_TABLE, 'osdmap');
+    const base = given === undefined ? new OSDMap() : OSDMap.decode(given);
+    const initial = base.with({
       fsid: this.fsid,
       epoch: 1,
       created: now,
@@ -171,7 +174,8 @@ export class OsdMonitor extends Service implements OsdContext {
       requireMinCompatClient: releaseFromName(config.str('mon_osd_initial_require_min_compat_client')),
       erasureCodeProfiles: new Map([['default', new Map([...profile].sort(([a], [b]) => (a < b ? -1 : 1)))]]),
     });
-    const crushBytes = encodeCrush(initialCrush(config), initial.encodingFeatures);
+    const crushBytes =
+      given === undefined ? encodeCrush(initialCrush(config), initial.encodingFeatures) : base.crushBytes;
     this.#pending.fsid = this.fsid;
     this.#pending.fullMap = initial.with({ crushBytes }).encode().bytes;
   }
