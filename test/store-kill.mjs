@@ -1,5 +1,6 @@
 // A process that writes to a disk store is killed (SIGKILL) at random times and started again; each time it must find every transaction
 // that it had acknowledged, whole, and every other whole or not at all.
+// Data is compressed with another algorithm (or none) each time.
 //   usage: node test/store-kill.mjs [--kills 200] [--dir DIR] [--dist DIST]
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -25,15 +26,25 @@ function content(n) {
 
 async function child(dir) {
   const load = (path) => import(pathToFileURL(join(dist, path)).href);
-  const { osDisk, systemClock, systemEntropy, installNativeCrc32c } = await load('runtime/index.js');
-  const { DiskStore, Transaction } = await load('store/index.js');
+  const { installNativeCompressors, installNativeCrc32c, osDisk, systemClock, systemEntropy } =
+    await load('runtime/index.js');
+  const { compressionDefaults, DiskStore, Transaction } = await load('store/index.js');
   const { CEPH_NOSNAP, Ghobject, Hobject } = await load('types/index.js');
   installNativeCrc32c();
+  installNativeCompressors();
   const entropy = systemEntropy;
+  // Another at each start; what one has compressed, all must read.
+  const algorithm = ['none', 'snappy', 'zlib', 'zstd', 'lz4'][systemEntropy.u32() % 5];
   const store = new DiskStore({ disk: osDisk, clock: systemClock, entropy }, dir, {
     size: 1 << 30,
     logCapacity: 8 << 20,
     deferredBytes: 1 << 20,
+    compression: {
+      ...compressionDefaults,
+      mode: algorithm === 'none' ? 'none' : 'force',
+      algorithm,
+      minBlobSize: 65_536,
+    },
   });
   if (!osDisk.exists(join(dir, 'type'))) await store.mkfs('kill');
   await store.mount();

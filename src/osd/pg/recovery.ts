@@ -398,6 +398,7 @@ export class Recovery {
       t.truncate(coll, target, push.info.size);
       if (push.omapHeader.length > 0) t.omapSetHeader(coll, target, push.omapHeader);
       t.setattrs(coll, target, push.attrs);
+      this.#hint(t, target, push.attrs.get('_'));
     }
     const data = push.data[0]!;
     let at = 0;
@@ -410,6 +411,19 @@ export class Recovery {
       t.remove(coll, object);
       t.collMoveRename(coll, target, coll, object);
       this.#temps.delete(key);
+    }
+  }
+
+  /** Clients' hints are the store's to know on every copy: they decide about compression. */
+  #hint(t: Transaction, target: Ghobject, info: Uint8Array | undefined): void {
+    if (info === undefined) return;
+    try {
+      const { oi } = readObjectInfo(info);
+      if (oi.expectedObjectSize + oi.expectedWriteSize + oi.allocHintFlags === 0) return;
+      t.setAllocHint(this.#host.coll, target, oi.expectedObjectSize, oi.expectedWriteSize, oi.allocHintFlags);
+    } catch (error) {
+      // The copy is as damaged as what it is of; scrub tells.
+      if (!(error instanceof DecodeError)) throw error;
     }
   }
 

@@ -1,4 +1,4 @@
-import { type Compressor, compressorNamed } from '../../base/index.ts';
+import { type Compressor, compressorNamed, compressorReady } from '../../base/index.ts';
 import type { CompressionOptions } from '../api.ts';
 import { BLOCK_SIZE, SEGMENT_BLOCKS } from './format.ts';
 
@@ -52,6 +52,16 @@ export class CompressionPolicy {
     this.#missing.clear();
     this.#isOn = this.#defaults.mode !== 'none';
     for (const { mode } of this.#pools.values()) if (mode !== undefined && mode !== 'none') this.#isOn = true;
+    // Some take time to load: from now on, not from the first write on.
+    for (const algorithm of this.algorithms) void compressorReady(algorithm);
+  }
+
+  /** What may be compressed with. */
+  get algorithms(): Set<string> {
+    const wanted = new Set<string>();
+    if (!this.#isOn) return wanted;
+    for (const own of [this.#defaults, ...this.#pools.values()]) wanted.add(own.algorithm ?? this.#defaults.algorithm);
+    return wanted;
   }
 
   get isOn(): boolean {

@@ -232,7 +232,7 @@ export class DiskStore implements ObjectStore {
     const counted = getSealed(kv, byteStringToBytes(keys.usage));
     // A store of before format 3: counted once, with the first checkpoint stored.
     const usage = counted === undefined ? measureUsage(space, sb.blockCount) : Usage.decode(counted);
-    for (const name of usage.compressorNames) await compressorReady(name);
+    for (const name of [...usage.compressorNames, ...this.#compression.algorithms]) await compressorReady(name);
     const core = new StoreCore({
       clock,
       kv,

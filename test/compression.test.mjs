@@ -1,0 +1,85 @@
+// Compression as an operator meets it, with Ceph's own programs: options of pools, what `ceph df detail` says, data that comes back, after a kill as well, and the
+// tool's deep check.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { sleep, TestCluster } from './lib/cluster.mjs';
+
+let c;
+let scratch;
+const algorithms = ['snappy', 'zlib', 'zstd', 'lz4'];
+
+before(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'sepiola-compression-'));
+  c = await TestCluster.start(['--osds', '1']);
+});
+
+after(async () => {
+  await c?.end();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function poolStats(name) {
+  const { pools } = await c.cephJson('df', 'detail');
+  return pools.find((pool) => pool.name === name).stats;
+}
+
+test('pools compress as they are told, and `ceph df detail` says by how much', async () => {
+  // Half of each 64 KiB is text, half noise.
+  const data = Buffer.alloc(2 << 20, 'what a store keeps, it keeps; ');
+  for (let at = 0; at < data.length; at += 65_536) randomBytes(32_768).copy(data, at);
+  const file = join(scratch, 'data');
+  writeFileSync(file, data);
+  for (const name of [...algorithms, 'plain', 'more']) await c.ceph('osd', 'pool', 'create', name, '1');
+  for (const name of algorithms) {
+    await c.ceph('osd', 'pool', 'set', name, 'compression_mode', 'force');
+    await c.ceph('osd', 'pool', 'set', name, 'compression_algorithm', name);
+    await c.ceph('osd', 'pool', 'set', name, 'compression_min_blob_size', '65536');
+  }
+  await c.ceph('osd', 'pool', 'set', 'more', 'compression_mode', 'aggressive');
+  await c.waitClean();
+  for (const name of [...algorithms, 'plain']) await c.run('rados', ['-p', name, 'put', 'o', file]);
+  // What waits in memory is placed by the time so much has come.
+  for (let i = 0; i < 4; i++) await c.run('rados', ['-p', 'more', 'put', `o${i}`, file]);
+  await c.waitFor('all to be compressed', async () => {
+    const { pools } = await c.cephJson('df', 'detail');
+    const missing = pools.filter((p) => algorithms.includes(p.name) && p.stats.compress_under_bytes !== data.length);
+    if (missing.length > 0) throw new Error(missing.map((p) => `${p.name} ${p.stats.compress_under_bytes}`).join());
+    return true;
+  });
+  for (const name of algorithms) {
+    const stats = await poolStats(name);
+    assert.equal(stats.stored, data.length, name);
+    assert.ok(stats.compress_bytes_used < data.length * 0.8, `${name}: ${stats.compress_bytes_used}`);
+    assert.equal(stats.bytes_used, stats.compress_bytes_used, name);
+  }
+  const plain = await poolStats('plain');
+  assert.equal(plain.compress_under_bytes, 0);
+  assert.equal(plain.bytes_used, data.length);
+
+  await sleep(300);
+  c.kill('osd.0');
+  await c.waitFor('it to be gone', async () => !isAlive(c.pids().get('osd.0')));
+  c.startDaemon('osd.0');
+  await c.waitFor('it to be up', async () => (await c.cephJson('osd', 'stat')).num_up_osds === 1);
+  await c.waitClean();
+  for (const name of algorithms) {
+    const out = join(scratch, name);
+    await c.run('rados', ['-p', name, 'get', 'o', out]);
+    assert.ok(readFileSync(out).equals(data), name);
+  }
+  const { nodes } = await c.cephJson('osd', 'df');
+  assert.ok(nodes[0].kb_used_omap > 0 && nodes[0].kb_used_meta > 0);
+});
