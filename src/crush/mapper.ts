@@ -361,8 +361,8 @@ export class Mapper {
               localFailures > this.#localFallbackRetries
                 ? permutedIndex(node, this.#x, r)
                 : chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], pos, this.#kernel);
-            item = node.items[index]!;
-            const itemType = node.itemTypes[index]!;
+            item = node.words[node.itemsAt + index]!;
+            const itemType = node.words[node.typesAt + index]!;
             if (item >= this.#maxDevices) break descents;
             if (itemType !== type) {
               const next = this.#node(item);
@@ -493,8 +493,8 @@ export class Mapper {
       this.#countDraws(node.size);
       if (node.size === 0) return ITEM_UNDEF;
       const index = chooseIndex(node, this.#x, r, this.#overlay?.[-1 - node.id], position, this.#kernel);
-      const item = node.items[index]!;
-      const itemType = node.itemTypes[index]!;
+      const item = node.words[node.itemsAt + index]!;
+      const itemType = node.words[node.typesAt + index]!;
       if (item >= this.#maxDevices) return ITEM_NONE;
       if (itemType !== type) {
         const next = this.#node(item);

@@ -1,7 +1,7 @@
 import { type Bucket, bucketAlg, itemWeightAt } from './bucket.ts';
 import { HASH_RJENKINS1 } from './hash.ts';
 import type { ChooseArg, CrushMap } from './map.ts';
-import { Straw2Items } from './straw2.ts';
+import { Straw2Items, straw2Words } from './straw2.ts';
 import { padded, type Straw2Arena } from './straw2-wasm.ts';
 
 /** A bucket laid out for the mapper: typed arrays, and its items' types looked up beforehand. */
@@ -13,14 +13,17 @@ export class BucketNode {
   /** 0 also for a bucket that cannot be drawn from (a tree of impossible shape); it then counts as empty. */
   readonly size: number;
   readonly items: Int32Array;
-  /** Of the items; 0 for a device, -1 for a bucket that does not exist. */
-  readonly itemTypes: Int32Array;
   /** Of the items, as the signed reading of their 32 bits for straw2 (Ceph divides by an int), unsigned for the others. */
   readonly weights: Float64Array;
   /** Running sums of a list, node weights of a tree, straws of a straw bucket. */
   readonly aux: Float64Array;
 
   readonly straw2: Straw2Items | undefined;
+  /** Holds items from `itemsAt` on and their types from `typesAt` on; the same for all buckets of a map. */
+  readonly words: Int32Array;
+  readonly itemsAt: number;
+  /** A type is 0 for a device, -1 for a bucket that does not exist. */
+  readonly typesAt: number;
 
   /** Where ids and weights lie in the arena of the straw2 kernel; -1: not there, or not for the kernel. */
   idsAt = -1;
@@ -34,19 +37,24 @@ export class BucketNode {
   /** The first place when it alone is known, else -1. */
   permFirst = -1;
 
-  constructor(bucket: Bucket, typeOf: (item: number) => number) {
+  constructor(bucket: Bucket, typeOf: (item: number) => number, words: Int32Array, at: number) {
     this.id = bucket.id;
     this.alg = bucket.alg;
     this.type = bucket.type;
     this.hash = bucket.hash;
-    this.items = Int32Array.from(bucket.items);
-    this.itemTypes = Int32Array.from(bucket.items, typeOf);
+    const count = bucket.items.length;
+    this.words = words;
+    this.itemsAt = at;
+    this.typesAt = at + straw2Words(count);
+    words.set(bucket.items, this.itemsAt);
+    words.set(bucket.items.map(typeOf), this.typesAt);
+    this.items = words.subarray(this.itemsAt, this.itemsAt + count);
     const signed = bucket.alg === bucketAlg.STRAW2;
     this.weights = Float64Array.from(bucket.items, (_, i) => {
       const weight = itemWeightAt(bucket, i);
       return signed ? weight | 0 : weight;
     });
-    this.straw2 = signed ? new Straw2Items(this.items, this.weights, this.items.length) : undefined;
+    this.straw2 = signed ? new Straw2Items(bucket.items, this.weights, count, words, at) : undefined;
     this.aux = Float64Array.from(auxOf(bucket));
     this.perm = new Uint32Array(bucket.items.length);
     this.size =
@@ -90,7 +98,15 @@ export type ChooseOverlays = readonly (ChooseOverlay | undefined)[];
 
 export function buildNodes(map: CrushMap): (BucketNode | undefined)[] {
   const typeOf = (item: number): number => (item >= 0 ? 0 : (map.buckets[-1 - item]?.type ?? -1));
-  return map.buckets.map((bucket) => bucket && new BucketNode(bucket, typeOf));
+  let length = 0;
+  const starts = map.buckets.map((bucket) => {
+    const start = length;
+    const count = bucket?.items.length ?? 0;
+    length += straw2Words(count) + count;
+    return start;
+  });
+  const words = new Int32Array(length);
+  return map.buckets.map((bucket, i) => bucket && new BucketNode(bucket, typeOf, words, starts[i]!));
 }
 
 export function buildOverlays(
@@ -158,7 +174,8 @@ export function loadOverlays(
     const node = nodes[i];
     if (overlay === undefined || node === undefined) return;
     if (!overlay.straw2.every((items) => suitsKernel(node, items))) return;
-    arena.writeIds(at, overlay.straw2[0]!.ids.subarray(0, node.size));
+    const { words, at: idsAt } = overlay.straw2[0]!;
+    arena.writeIds(at, words.subarray(idsAt, idsAt + node.size));
     overlay.idsAt = at;
     at += 4 * padded(node.size);
     overlay.weightsAt = overlay.straw2.map((items) => {

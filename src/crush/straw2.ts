@@ -1,33 +1,43 @@
 import { HASH_RJENKINS1 } from './hash.ts';
 import { lnRanks, lnTable } from './ln.ts';
 
+/** Words of a {@link Straw2Items} of so many items: ids and shares. */
+export const straw2Words = (size: number): number => 2 * paddedPairs(size);
+
 /** What a straw2 bucket's items are drawn by, made once for many draws. */
 export class Straw2Items {
   readonly size: number;
-  /** Hashed for the items; padded to an even number. */
-  readonly ids: Int32Array;
-  /** The signed reading of the 32 bits, as Ceph's division has it; a negative one (2^31 and above) makes a positive draw. */
-  readonly weights: Float64Array;
   /** All weights are the same, and so small that different logarithms make different quotients. */
   readonly equal: boolean;
-  /** What stands for the weights where costs are estimated, see {@link likeliest}; empty: they are not. */
-  readonly shares: Int32Array;
+  /** Whether costs are estimated, see {@link likeliest}. */
+  readonly estimable: boolean;
+  /** Holds, from `at` on, what is hashed for the items, and from `sharesAt` on what stands for their weights in estimates. */
+  readonly words: Int32Array;
+  readonly at: number;
+  readonly sharesAt: number;
+  /** The signed reading of the 32 bits, as Ceph's division has it; a negative one (2^31 and above) makes a positive draw. */
+  readonly weights: Float64Array;
   readonly costs: Float64Array;
   readonly costMargin: number;
 
-  constructor(ids: Int32Array, weights: Float64Array, size: number) {
+  /** `words` has room at `at` for {@link straw2Words}: one array for all buckets of a map, so that what is read together lies together. */
+  constructor(ids: ArrayLike<number>, weights: Float64Array, size: number, words?: Int32Array, at = 0) {
     this.size = size;
-    this.ids = new Int32Array(paddedPairs(size));
-    this.ids.set(ids.subarray(0, size));
+    this.words = words ?? new Int32Array(straw2Words(size));
+    this.at = at;
+    this.sharesAt = at + paddedPairs(size);
     this.weights = weights;
     this.equal = equalWeights(weights, size);
     const greatest = weights.reduce((a, b) => Math.max(a, b), 0);
-    const estimable = !this.equal && size <= ESTIMATED_SIZE_MAX && greatest > 0 && weights.every((w) => w >= 0);
+    this.estimable = !this.equal && size <= ESTIMATED_SIZE_MAX && greatest > 0 && weights.every((w) => w >= 0);
     const unit = weights.reduce((a, b) => Math.min(a, b), greatest);
     const least = Math.max(1, unit, greatest / SPREAD_MAX);
-    this.shares = estimable ? Int32Array.from(weights, (w) => (SHARE * least) / Math.max(w, least)) : new Int32Array(0);
+    for (let i = 0; i < size; i++) {
+      this.words[this.at + i] = ids[i]!;
+      this.words[this.sharesAt + i] = Math.floor((SHARE * least) / Math.max(weights[i]!, least));
+    }
     this.costMargin = (SHARE * least) / LN_UNIT;
-    this.costs = Float64Array.from(weights, (w) => this.costMargin / w);
+    this.costs = this.estimable ? Float64Array.from(weights, (w) => this.costMargin / w) : new Float64Array(0);
   }
 }
 
@@ -51,9 +61,9 @@ export function straw2Choose(hash: number, x: number, r: number, items: Straw2It
   const size = items.size;
   if (hash !== HASH_RJENKINS1) return draw(items.weights, size);
   if (hashes.length <= size) hashes = new Uint16Array(paddedPairs(size));
-  hashItems(x | 0, r | 0, items.ids, size, hashes);
+  hashItems(x | 0, r | 0, items.words, items.at, size, hashes);
   if (items.equal) return highest(hashes, size);
-  if (items.shares.length > 0) {
+  if (items.estimable) {
     const index = likeliest(hashes, items);
     if (index >= 0) return index;
   }
@@ -67,13 +77,13 @@ let hashes = new Uint16Array(1024);
  * crushHash3(x, id, r) in line, two items at a time. One alone is a chain of 90 operations that wait for one another, and half of the processor
  * idles; two fill it, and three have too many values at once for its registers. The choice is a loop of its own for the same reason.
  */
-function hashItems(x: number, r: number, ids: Int32Array, size: number, out: Uint16Array): void {
+function hashItems(x: number, r: number, ids: Int32Array, at: number, size: number, out: Uint16Array): void {
   const seed = 1315423911 ^ x ^ r;
   for (let i = 0; i < size; i += 2) {
     let a0 = x;
     let a1 = x;
-    let b0 = ids[i]!;
-    let b1 = ids[i + 1]!;
+    let b0 = ids[at + i]!;
+    let b1 = ids[at + i + 1]!;
     let c0 = r;
     let c1 = r;
     let h0 = seed ^ b0;
@@ -244,12 +254,12 @@ const lnFloors = Uint16Array.from({ length: lnTable.length >> LN_STEP_BITS }, (_
  * next estimate by a whole quotient (`costMargin`); where it does not, -1.
  */
 function likeliest(hashes: Uint16Array, items: Straw2Items): number {
-  const { shares, size } = items;
+  const { words, sharesAt, size } = items;
   let best = 0x7fffffff;
   let second = 0x7fffffff;
   for (let i = 0; i < size; i++) {
     // Exchanges best and key where key is less.
-    const key = (Math.imul(lnFloors[hashes[i]! >>> LN_STEP_BITS]!, shares[i]!) & ~INDEX_MASK) | i;
+    const key = (Math.imul(lnFloors[hashes[i]! >>> LN_STEP_BITS]!, words[sharesAt + i]!) & ~INDEX_MASK) | i;
     const more = (key - best) | 0;
     const change = more & (more >> 31);
     best = (best + change) | 0;

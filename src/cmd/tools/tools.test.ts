@@ -76,8 +76,8 @@ test('monmaptool --generate takes names of hosts', () => {
   assert.equal(made.status, 0, made.text);
   const monitors = made.text.split('\n').filter((line) => /^\d: /.test(line));
   assert.deepEqual(monitors, [
-    '0: v1:10.0.0.8:6789/0 mon.noname-c',
-    '1: [v2:10.0.0.7:3300/0,v1:10.0.0.7:6789/0] mon.noname-a',
+    '0: [v2:10.0.0.7:3300/0,v1:10.0.0.7:6789/0] mon.noname-a',
+    '1: v1:10.0.0.8:6789/0 mon.noname-c',
     '2: [v2:[fd00::7]:3300/0,v1:[fd00::7]:6789/0] mon.noname-b',
   ]);
   const failed = run(monmaptool, '--create --clobber --generate -m both,nowhere n');
