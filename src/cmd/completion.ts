@@ -19,9 +19,14 @@ compdef _sepiola sepiola
 `,
   fish: `function __sepiola_complete
   set -l words (commandline -opc)
-  $words[1] completion words $words[2..-1] (commandline -ct) 2>/dev/null
+  set -l found ($words[1] completion words $words[2..-1] (commandline -ct) 2>/dev/null)
+  if set -q found[1]
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
 end
-complete -c sepiola -a '(__sepiola_complete)'
+complete -c sepiola -f -a '(__sepiola_complete)'
 `,
 };
 

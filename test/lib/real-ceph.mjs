@@ -1,24 +1,46 @@
 // The real Ceph, brought up on loopback from Debian's packages: what this project is compared with.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { freePort, run, sleep } from './cluster.mjs';
 
 export class RealCeph {
-  constructor(dir, port) {
+  constructor(dir, port, root) {
     this.dir = dir;
     this.port = port;
+    /** Directory with another system, whose programs are meant; undefined: this one's. */
+    this.root = root;
     this.env = { CEPH_CONF: join(dir, 'ceph.conf') };
   }
 
-  /** `mons` monitors, one manager and `osds` OSDs with BlueStore; resolves when all are up. */
-  static async start({ osds = 3, mons = 1, base = tmpdir(), port, options = {} } = {}) {
-    const ceph = new RealCeph(mkdtempSync(join(base, 'real-ceph-')), port ?? (await freePort()));
+  /**
+   * `mons` monitors, one manager and `osds` OSDs with BlueStore; resolves when all are up. `root`: a directory with a newer release in it, whose programs
+   * are run there; `keyType`: the type of all keys, of a release that knows more than one.
+   */
+  static async start({ osds = 3, mons = 1, base = tmpdir(), port, options = {}, root, keyType } = {}) {
+    let dir = mkdtempSync(join(root === undefined ? base : join(root, 'tmp'), 'real-ceph-'));
+    if (root !== undefined) {
+      // One path that leads there from within and from without.
+      const outside = join('/tmp', basename(dir));
+      symlinkSync(dir, outside);
+      dir = outside;
+    }
+    const ceph = new RealCeph(dir, port ?? (await freePort()), root);
     const started = Date.now();
     try {
-      await ceph.#make(osds, mons, options);
+      await ceph.#make(osds, mons, options, keyType);
     } catch (error) {
       await ceph.end();
       throw error;
@@ -27,7 +49,7 @@ export class RealCeph {
     return ceph;
   }
 
-  async #make(osds, mons, options) {
+  async #make(osds, mons, options, keyType) {
     const d = this.dir;
     const fsid = randomUUID();
     const monitors = Array.from({ length: mons }, (_, i) => {
@@ -78,20 +100,23 @@ keyring = ${d}/osd.$id/keyring
 `,
     );
     const conf = ['-c', join(d, 'ceph.conf')];
+    const keys = keyType === undefined ? [] : ['--key-type', keyType];
+    const ciphers = ['--auth-service-cipher', keyType, '--auth-preferred-cipher', keyType];
     const must = async (program, args, o = {}) => {
-      const r = await run(program, args, { env: this.env, timeout_ms: 120_000, ...o });
+      const r = await this.run(program, args, { timeout_ms: 120_000, ...o });
       if (r.code !== 0) throw new Error(`${program} ${args.join(' ')}: ${r.stdout}${r.stderr}`);
       return r.stdout;
     };
     // Daemons put themselves in the background and keep the pipes: their output must not be waited for.
     const daemon = (program, args) => {
-      const r = spawnSync(program, args, { env: { ...process.env, ...this.env }, stdio: 'ignore' });
+      const r = spawnSync(...this.#at(program, args), { env: { ...process.env, ...this.env }, stdio: 'ignore' });
       if (r.status !== 0) throw new Error(`${program} ${args.join(' ')}: exit status ${r.status}; see ${d}/log`);
     };
     await must('ceph-authtool', [
       '--create-keyring',
       join(d, 'keyring'),
       '--gen-key',
+      ...keys,
       '-n',
       'mon.',
       '--cap',
@@ -101,6 +126,7 @@ keyring = ${d}/osd.$id/keyring
     await must('ceph-authtool', [
       join(d, 'keyring'),
       '--gen-key',
+      ...keys,
       '-n',
       'client.admin',
       '--cap',
@@ -122,6 +148,7 @@ keyring = ${d}/osd.$id/keyring
       '--fsid',
       fsid,
       ...monitors.flatMap(({ id, addrs }) => ['--addv', id, addrs]),
+      ...(keyType === undefined ? [] : [...ciphers, '--auth-allowed-ciphers', 'aes,aes256k']),
       join(d, 'monmap'),
     ]);
     for (const { id } of monitors) {
@@ -147,7 +174,7 @@ keyring = ${d}/osd.$id/keyring
     for (let i = 0; i < osds; i++) {
       mkdirSync(join(d, `osd.${i}`));
       const uuid = randomUUID();
-      const key = (await must('ceph-authtool', ['--gen-print-key'])).trim();
+      const key = (await must('ceph-authtool', ['--gen-print-key', ...keys])).trim();
       await must('ceph', ['osd', 'new', uuid, String(i), '-i', '-'], { input: JSON.stringify({ cephx_secret: key }) });
       await must('ceph-authtool', [
         '--create-keyring',
@@ -184,7 +211,9 @@ keyring = ${d}/osd.$id/keyring
   /** Starts a daemon that was killed; resolves when it has put itself in the background. */
   restart(name) {
     const [type, id] = name.split('.');
-    const child = spawn(`ceph-${type}`, ['-c', join(this.dir, 'ceph.conf'), '-i', id], { stdio: 'ignore' });
+    const child = spawn(...this.#at(`ceph-${type}`, ['-c', join(this.dir, 'ceph.conf'), '-i', id]), {
+      stdio: 'ignore',
+    });
     return new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('exit', (status) =>
@@ -193,8 +222,12 @@ keyring = ${d}/osd.$id/keyring
     });
   }
 
+  #at(program, args) {
+    return this.root === undefined ? [program, args] : ['chroot', [this.root, program, ...args]];
+  }
+
   run(program, args, options = {}) {
-    return run(program, args, { ...options, env: { ...this.env, ...options.env } });
+    return run(...this.#at(program, args), { ...options, env: { ...this.env, ...options.env } });
   }
 
   async end() {
@@ -211,6 +244,7 @@ keyring = ${d}/osd.$id/keyring
     signal('SIGTERM');
     for (let i = 0; i < 50 && pids.some((pid) => existsSync(`/proc/${pid}`)); i++) await sleep(100);
     signal('SIGKILL');
+    rmSync(realpathSync(this.dir), { recursive: true, force: true });
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
