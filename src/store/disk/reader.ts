@@ -14,6 +14,8 @@ const SYNC_READ_MAX = 64 * 1024;
 /** A short read that takes longer than this did not come from memory. */
 const QUICK_US = 60;
 const RETRIES = 3;
+/** Blocks that a read expands in one turn: a millisecond or so. */
+const EXPANDED_PER_TURN = 128;
 
 /** Blocks of a blob that is being read. */
 interface PackedRead {
@@ -101,15 +103,28 @@ export class StoreReader {
           }
         }
       }
-      try {
-        for (const p of packed) {
-          if (failed !== undefined) break;
+      expand(0);
+    };
+    // Long ones take milliseconds: a part a turn.
+    const expand = (from: number): void => {
+      let left = EXPANDED_PER_TURN;
+      for (let n = from; n < packed.length && failed === undefined; n++) {
+        const p = packed[n]!;
+        if (left <= 0) {
+          core.clock.defer(() => expand(n));
+          return;
+        }
+        left -= p.blob.rawBlocks;
+        try {
           const raw = expandBlob(o, first + p.at, p.blob, p.stored);
           out.set(raw.subarray(p.from * BLOCK_SIZE, (p.from + p.count) * BLOCK_SIZE), p.at * BLOCK_SIZE);
+        } catch (error) {
+          failed = error as Error;
         }
-      } catch (error) {
-        failed = error as Error;
       }
+      end();
+    };
+    const end = (): void => {
       if (failed === undefined) {
         // All of it is what these checksums say: whoever sends it need not reckon again.
         if (verified === expected.length && out.length >= BLOCK_CRCS_MIN) rememberBlockCrcs(out, expected);
