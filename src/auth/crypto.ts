@@ -2,10 +2,26 @@ import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { type Entropy, errno } from '../base/index.ts';
 import { type Codec, DecodeError, decodeFromBytes, encodeToBytes, Reader, type Writer } from '../encoding/index.ts';
 import { type Utime, utime, utimeFromMs, utimeZero } from '../types/index.ts';
+import { AES256K_LENGTH, aes256kDecrypt, aes256kEncrypt } from './aes256k.ts';
 import { AuthError } from './error.ts';
 
 /** CEPH_CRYPTO_*. */
-export const cryptoType = { NONE: 0, AES: 1 } as const;
+export const cryptoType = { NONE: 0, AES: 1, AES256K: 2 } as const;
+
+/**
+ * CEPHX_KEY_USAGE_* (auth/cephx/CephxProtocol.h of Ceph 20.2): what is sealed, from which keys of type aes256k derive what they seal it with. Others seal all alike.
+ */
+export const keyUsage = {
+  CONNECTION_SECRET: 0x03,
+  TICKET_SESSION_KEY: 0x04,
+  TICKET_BLOB: 0x05,
+  AUTHORIZE: 0x10,
+  AUTHORIZE_CHALLENGE: 0x11,
+  AUTHORIZE_REPLY: 0x12,
+  ROTATING_SECRET: 0x20,
+  TICKET_INFO: 0x30,
+} as const;
+export type KeyUsage = (typeof keyUsage)[keyof typeof keyUsage];
 
 /** Bytes of an AES key; of a longer secret the first 16 count. */
 export const AES_KEY_LENGTH = 16;
@@ -69,8 +85,9 @@ export class CryptoKey {
     return this.toString();
   }
 
-  encrypt(plain: Uint8Array): Uint8Array {
+  encrypt(plain: Uint8Array, usage: KeyUsage): Uint8Array {
     if (this.type === cryptoType.NONE) return plain;
+    if (this.type === cryptoType.AES256K) return aes256kEncrypt(this.secret, usage, plain);
     const cipher = createCipheriv('aes-128-cbc', this.secret.subarray(0, AES_KEY_LENGTH), IV);
     return concat(cipher.update(plain), cipher.final());
   }
@@ -79,8 +96,9 @@ export class CryptoKey {
    * Bad padding is not told apart (no oracle): what comes out is garbage then, and the magic inside catches it. Fails only
    * where the length is no multiple of a block.
    */
-  decrypt(sealed: Uint8Array): Uint8Array {
+  decrypt(sealed: Uint8Array, usage: KeyUsage): Uint8Array {
     if (this.type === cryptoType.NONE) return sealed;
+    if (this.type === cryptoType.AES256K) return aes256kDecrypt(this.secret, usage, sealed);
     if (sealed.length === 0 || sealed.length % AES_BLOCK_LENGTH !== 0) {
       throw new AuthError(errno.EACCES, `${sealed.length} encrypted bytes are no whole blocks`);
     }
@@ -112,37 +130,41 @@ export const cryptoKey: Codec<CryptoKey> = {
     const created = utime.decode(r);
     const secret = r.raw(r.u16()).slice();
     if (secret.length > 0) {
-      if (type !== cryptoType.AES && type !== cryptoType.NONE) r.fail(`unknown type of key ${type}`);
+      if (type > cryptoType.AES256K) r.fail(`unknown type of key ${type}`);
       if (type === cryptoType.AES && secret.length < AES_KEY_LENGTH) r.fail('malformed secret');
+      if (type === cryptoType.AES256K && secret.length !== AES256K_LENGTH) r.fail('malformed secret');
     }
     return new CryptoKey(type, created, secret);
   },
 };
 
-/** Encrypts a value in Ceph's envelope: u8 version, u64 magic, the value. */
-export function seal<T>(key: CryptoKey, codec: Codec<T>, value: T): Uint8Array {
-  if (key.isEmpty) throw new AuthError(errno.EACCES, 'no key to encrypt with');
-  return key.encrypt(
-    encodeToBytes(
-      {
-        name: 'envelope',
-        length_min: 9,
-        encode(w: Writer, v: T) {
-          w.u8(1);
-          w.u64(SEAL_MAGIC);
-          codec.encode(w, v);
-        },
-        decode: codec.decode,
+/** Ceph's envelope: u8 version, u64 magic, the value. */
+function envelope<T>(codec: Codec<T>, value: T): Uint8Array {
+  return encodeToBytes(
+    {
+      name: 'envelope',
+      length_min: 9,
+      encode(w: Writer, v: T) {
+        w.u8(1);
+        w.u64(SEAL_MAGIC);
+        codec.encode(w, v);
       },
-      value,
-    ),
+      decode: codec.decode,
+    },
+    value,
   );
 }
 
+/** Encrypts a value in its {@link envelope}. */
+export function seal<T>(key: CryptoKey, codec: Codec<T>, value: T, usage: KeyUsage): Uint8Array {
+  if (key.isEmpty) throw new AuthError(errno.EACCES, 'no key to encrypt with');
+  return key.encrypt(envelope(codec, value), usage);
+}
+
 /** Opens what {@link seal} made. EACCES where the key does not fit or the content does not decode. */
-export function unseal<T>(key: CryptoKey, codec: Codec<T>, sealed: Uint8Array): T {
+export function unseal<T>(key: CryptoKey, codec: Codec<T>, sealed: Uint8Array, usage: KeyUsage): T {
   if (key.isEmpty) throw new AuthError(errno.EACCES, 'no key to decrypt with');
-  const r = new Reader(key.decrypt(sealed));
+  const r = new Reader(key.decrypt(sealed, usage));
   try {
     r.u8();
     if (r.u64() !== SEAL_MAGIC) throw new AuthError(errno.EACCES, `${codec.name}: encrypted with another key`);

@@ -6,7 +6,7 @@ import { Writer } from '../encoding/index.ts';
 import { entityType, entityTypeName, parseAuthName } from '../types/index.ts';
 import { type AuthConnection, authMethod, connectionMode, type ServerAttempt, type ServerReply } from './api.ts';
 import { ClientAuth, type MonAuthSession, MonPeerAuth } from './client-auth.ts';
-import { CryptoKey } from './crypto.ts';
+import { CryptoKey, cryptoType } from './crypto.ts';
 import { KeyServer, RotatingKeyRing } from './key-server.ts';
 import { KeyRing } from './keyring.ts';
 import { decodeCaps } from './records.ts';
@@ -30,9 +30,11 @@ class World {
   readonly mon: MonServerAuth;
   readonly keyring = new KeyRing();
   readonly options: Record<string, string>;
+  readonly keyType: number;
   nextId = 4100n;
 
-  constructor(options: Record<string, string> = {}) {
+  constructor(options: Record<string, string> = {}, keyType: number = cryptoType.AES) {
+    this.keyType = keyType;
     this.options = options;
     const monKey = new KeyRing(new Map([['mon.', { key: this.key(), caps: new Map([['mon', 'allow *']]) }]]));
     this.keys = new KeyServer(this.clock, this.entropy, { auth_s: () => 12 * 3600, service_s: () => 3600 }, monKey);
@@ -58,7 +60,8 @@ class World {
   }
 
   key(): CryptoKey {
-    return CryptoKey.create(this.entropy, this.clock.now());
+    const made = CryptoKey.create(this.entropy, this.clock.now());
+    return this.keyType === cryptoType.AES ? made : new CryptoKey(this.keyType, made.created, this.entropy.bytes(32));
   }
 
   rotate(): boolean {
@@ -168,23 +171,28 @@ function refusal(reply: ServerReply): number {
   return reply.kind === 'bad' ? reply.errno : 0;
 }
 
-test('a client authenticates with the monitor and with an OSD', () => {
-  const world = new World();
-  const admin = world.client('client.admin');
-  const done = admin.connect();
-  assert.ok(done.kind === 'done');
-  assert.equal(done.connectionMode, connectionMode.SECURE);
-  assert.equal(done.connectionSecret.length, 64);
-  assert.equal(done.identity.globalId, 4100n);
-  assert.equal(decodeCaps(done.identity.caps), 'allow *');
+for (const [name, keyType] of [
+  ['aes', cryptoType.AES],
+  ['aes256k', cryptoType.AES256K],
+] as const) {
+  test(`a client authenticates with the monitor and with an OSD, with keys of type ${name}`, () => {
+    const world = new World({}, keyType);
+    const admin = world.client('client.admin');
+    const done = admin.connect();
+    assert.ok(done.kind === 'done');
+    assert.equal(done.connectionMode, connectionMode.SECURE);
+    assert.equal(done.connectionSecret.length, 64);
+    assert.equal(done.identity.globalId, 4100n);
+    assert.equal(decodeCaps(done.identity.caps), 'allow *');
 
-  const osd = world.osdServer();
-  const served = admin.connect(osd, entityType.OSD);
-  assert.ok(served.kind === 'done');
-  assert.equal(served.connectionMode, connectionMode.CRC);
-  assert.deepEqual(served.identity.name, parseAuthName('client.admin'));
-  assert.equal(decodeCaps(served.identity.caps), 'allow *');
-});
+    const osd = world.osdServer();
+    const served = admin.connect(osd, entityType.OSD);
+    assert.ok(served.kind === 'done');
+    assert.equal(served.connectionMode, connectionMode.CRC);
+    assert.deepEqual(served.identity.name, parseAuthName('client.admin'));
+    assert.equal(decodeCaps(served.identity.caps), 'allow *');
+  });
+}
 
 test('a wrong key, an unknown name and missing caps get the same answer', () => {
   const world = new World();

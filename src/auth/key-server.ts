@@ -15,7 +15,7 @@ import {
 } from '../types/index.ts';
 import type { KeyStore } from './cephx/authorizer.ts';
 import { type SessionAuthInfo, writeSealed } from './cephx/protocol.ts';
-import { CryptoKey } from './crypto.ts';
+import { CryptoKey, keyUsage } from './crypto.ts';
 import { AuthError } from './error.ts';
 import { KeyRing } from './keyring.ts';
 import {
@@ -255,7 +255,7 @@ export class KeyServer implements KeyStore {
     if (auth === undefined || secrets === undefined) {
       throw new AuthError(errno.EACCES, `no rotating secrets for ${formatAuthName(name)}`);
     }
-    writeSealed(w, auth.key, rotatingSecrets, secrets);
+    writeSealed(w, auth.key, rotatingSecrets, secrets, keyUsage.ROTATING_SECRET);
   }
 
   // --- tickets

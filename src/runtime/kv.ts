@@ -6,7 +6,13 @@ import type { Kv, KvOp, KvOptions } from '../base/index.ts';
 let binding: typeof lmdb | undefined;
 
 function load(): typeof lmdb {
-  binding ??= createRequire(import.meta.url)('lmdb') as typeof lmdb;
+  if (binding !== undefined) return binding;
+  try {
+    binding = createRequire(import.meta.url)('lmdb') as typeof lmdb;
+  } catch (error) {
+    // An optional package: clients do without it.
+    throw new Error(`daemons that keep their state on disk need the package lmdb: ${(error as Error).message}`);
+  }
   return binding;
 }
 

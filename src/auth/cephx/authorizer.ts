@@ -1,7 +1,7 @@
 import { type Entropy, entropyU64, errno } from '../../base/index.ts';
 import { Reader, Writer } from '../../encoding/index.ts';
 import { formatAuthName } from '../../types/index.ts';
-import { type CryptoKey, seal, unseal } from '../crypto.ts';
+import { type CryptoKey, keyUsage, seal, unseal } from '../crypto.ts';
 import { AuthError } from '../error.ts';
 import {
   AUTH_MODE_AUTHORIZER,
@@ -55,13 +55,18 @@ export class Authorizer {
   /** The one that answers a challenge. */
   answer(challenge: Uint8Array): Uint8Array {
     if (challenge.length === 0) return this.bytes();
-    const { serverChallenge } = unseal(this.sessionKey, authorizeChallenge, challenge);
+    const { serverChallenge } = unseal(this.sessionKey, authorizeChallenge, challenge, keyUsage.AUTHORIZE_CHALLENGE);
     return this.#build(true, (serverChallenge + 1n) & U64_MASK);
   }
 
   /** Checks the service's last answer; gives the connection secret (empty in crc mode). EACCES where it is not the service. */
   verifyReply(reply: Uint8Array): Uint8Array {
-    const { noncePlusOne, connectionSecret } = readSealed(new Reader(reply), this.sessionKey, authorizeReply);
+    const { noncePlusOne, connectionSecret } = readSealed(
+      new Reader(reply),
+      this.sessionKey,
+      authorizeReply,
+      keyUsage.AUTHORIZE_REPLY,
+    );
     if (noncePlusOne !== ((this.#nonce + 1n) & U64_MASK)) throw new AuthError(errno.EACCES, 'wrong nonce in the reply');
     return connectionSecret;
   }
@@ -69,7 +74,13 @@ export class Authorizer {
   #build(haveChallenge: boolean, serverChallengePlusOne: bigint): Uint8Array {
     const w = new Writer(this.#base.length + 64);
     w.raw(this.#base);
-    writeSealed(w, this.sessionKey, authorize, { nonce: this.#nonce, haveChallenge, serverChallengePlusOne });
+    writeSealed(
+      w,
+      this.sessionKey,
+      authorize,
+      { nonce: this.#nonce, haveChallenge, serverChallengePlusOne },
+      keyUsage.AUTHORIZE,
+    );
     return w.bytes();
   }
 }
@@ -88,7 +99,7 @@ export function openTicket(keys: KeyStore, serviceId: number, ticket: TicketBlob
   if (secret === undefined || secret.isEmpty) {
     throw new AuthError(errno.EACCES, `no secret ${ticket.secretId} of service ${serviceId}`);
   }
-  return unseal(secret, serviceTicketInfo, ticket.blob);
+  return unseal(secret, serviceTicketInfo, ticket.blob, keyUsage.TICKET_INFO);
 }
 
 /** Reads an authorizer up to its nonce. Used without challenge only for requests inside an authenticated session. */
@@ -104,7 +115,7 @@ export function readAuthorizer(
   if (info.ticket.globalId !== globalId) {
     throw new AuthError(errno.EACCES, `authorizer for global id ${globalId}, ticket for ${info.ticket.globalId}`);
   }
-  return { info, ...readSealed(r, info.sessionKey, authorize) };
+  return { info, ...readSealed(r, info.sessionKey, authorize, keyUsage.AUTHORIZE) };
 }
 
 /** Service's half of one exchange. */
@@ -133,7 +144,12 @@ export class AuthorizerVerifier {
       this.#challenge = makeChallenge(this.#entropy);
       return {
         kind: 'challenge',
-        payload: seal(info.sessionKey, authorizeChallenge, { serverChallenge: this.#challenge }),
+        payload: seal(
+          info.sessionKey,
+          authorizeChallenge,
+          { serverChallenge: this.#challenge },
+          keyUsage.AUTHORIZE_CHALLENGE,
+        ),
       };
     }
     if (!haveChallenge || serverChallengePlusOne !== ((this.#challenge + 1n) & U64_MASK)) {
@@ -141,7 +157,13 @@ export class AuthorizerVerifier {
     }
     const connectionSecret = this.#entropy.bytes(secretLength);
     const w = new Writer(128);
-    writeSealed(w, info.sessionKey, authorizeReply, { noncePlusOne: (nonce + 1n) & U64_MASK, connectionSecret });
+    writeSealed(
+      w,
+      info.sessionKey,
+      authorizeReply,
+      { noncePlusOne: (nonce + 1n) & U64_MASK, connectionSecret },
+      keyUsage.AUTHORIZE_REPLY,
+    );
     return { kind: 'ok', payload: w.bytes(), info, connectionSecret };
   }
 }

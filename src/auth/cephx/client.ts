@@ -1,7 +1,7 @@
 import { type Clock, type Entropy, entropyU64, errno } from '../../base/index.ts';
 import { blob, encodeToBytes, Reader, Writer } from '../../encoding/index.ts';
 import { type AuthName, entityType, formatAuthName } from '../../types/index.ts';
-import type { CryptoKey } from '../crypto.ts';
+import { type CryptoKey, keyUsage } from '../crypto.ts';
 import { AuthError } from '../error.ts';
 import type { KeyRing } from '../keyring.ts';
 import { type RotatingSecrets, rotatingSecrets } from '../records.ts';
@@ -111,7 +111,7 @@ export class CephxClientHandler {
       const sealedSecret = r.blob();
       const extra = r.blob();
       if (sealedSecret.length > 0) {
-        connectionSecret = readSealed(new Reader(sealedSecret), sessionKey, blob).slice();
+        connectionSecret = readSealed(new Reader(sealedSecret), sessionKey, blob, keyUsage.CONNECTION_SECRET).slice();
       }
       if (extra.length > 0) this.tickets.receive(new Reader(extra), sessionKey, now_ms);
     }
@@ -166,7 +166,7 @@ export class CephxClientHandler {
         return undefined;
       }
       case CEPHX_GET_ROTATING_KEY:
-        return readSealed(r, this.#secret(), rotatingSecrets);
+        return readSealed(r, this.#secret(), rotatingSecrets, keyUsage.ROTATING_SECRET);
       default:
         throw new AuthError(errno.EPERM, `reply to request ${header.requestType}`);
     }

@@ -18,7 +18,8 @@ import {
   type Writer,
 } from '../../encoding/index.ts';
 import { type Utime, utime } from '../../types/index.ts';
-import { type CryptoKey, cryptoKey, seal, unseal } from '../crypto.ts';
+import { aes256kHash } from '../aes256k.ts';
+import { type CryptoKey, cryptoKey, cryptoType, type KeyUsage, keyUsage, seal, unseal } from '../crypto.ts';
 import { AuthError } from '../error.ts';
 import { type AuthTicket, authTicket, tagged } from '../records.ts';
 
@@ -90,12 +91,15 @@ const challengeBlob = plain('CephXChallengeBlob', { serverChallenge: u64, client
 
 /**
  * The proof of knowing `secret`: both challenges sealed with it, with the length in front, folded by exclusive or into 64 bits. The
- * last, incomplete word is left out.
+ * last, incomplete word is left out. What keys of type aes256k seal is never twice the same: with them it is a keyed hash of the challenges.
  */
 export function challengeProof(secret: CryptoKey, server: bigint, client: bigint): bigint {
-  const r = new Reader(
-    encodeToBytes(blob, seal(secret, challengeBlob, { serverChallenge: server, clientChallenge: client })),
-  );
+  const challenges = { serverChallenge: server, clientChallenge: client };
+  const bytes =
+    secret.type === cryptoType.AES256K
+      ? aes256kHash(secret.secret, encodeToBytes(challengeBlob, challenges))
+      : encodeToBytes(blob, seal(secret, challengeBlob, challenges, keyUsage.CONNECTION_SECRET));
+  const r = new Reader(bytes);
   let proof = 0n;
   while (r.remaining >= 8) proof ^= r.u64();
   return proof;
@@ -160,12 +164,12 @@ export function makeChallenge(entropy: Entropy): bigint {
 }
 
 /** A sealed value behind its length: encode_encrypt. */
-export function writeSealed<T>(w: Writer, key: CryptoKey, codec: Codec<T>, value: T): void {
-  w.blob(seal(key, codec, value));
+export function writeSealed<T>(w: Writer, key: CryptoKey, codec: Codec<T>, value: T, usage: KeyUsage): void {
+  w.blob(seal(key, codec, value, usage));
 }
 
-export function readSealed<T>(r: Reader, key: CryptoKey, codec: Codec<T>): T {
-  return unseal(key, codec, r.blob());
+export function readSealed<T>(r: Reader, key: CryptoKey, codec: Codec<T>, usage: KeyUsage): T {
+  return unseal(key, codec, r.blob(), usage);
 }
 
 /** A ticket that a server gives away. */
@@ -184,7 +188,12 @@ export interface SessionAuthInfo {
 export function sealTicket(info: SessionAuthInfo): TicketBlob {
   return {
     secretId: info.secretId,
-    blob: seal(info.serviceSecret, serviceTicketInfo, { ticket: info.ticket, sessionKey: info.sessionKey }),
+    blob: seal(
+      info.serviceSecret,
+      serviceTicketInfo,
+      { ticket: info.ticket, sessionKey: info.sessionKey },
+      keyUsage.TICKET_INFO,
+    ),
   };
 }
 
@@ -211,11 +220,17 @@ export function writeTickets(
   for (const info of infos) {
     w.u32(info.serviceId);
     w.u8(1);
-    writeSealed(w, principalSecret, serviceTicket, { sessionKey: info.sessionKey, validity: info.validity });
+    writeSealed(
+      w,
+      principalSecret,
+      serviceTicket,
+      { sessionKey: info.sessionKey, validity: info.validity },
+      keyUsage.TICKET_SESSION_KEY,
+    );
     const ticket = encodeToBytes(ticketBlob, sealTicket(info));
     w.u8(renewalKey === undefined ? 0 : 1);
     if (renewalKey === undefined) w.blob(ticket);
-    else writeSealed(w, renewalKey, blob, ticket);
+    else writeSealed(w, renewalKey, blob, ticket, keyUsage.TICKET_BLOB);
   }
 }
 
@@ -237,13 +252,13 @@ export function readTickets(
   for (let i = 0; i < n; i++) {
     const serviceId = r.u32();
     r.u8();
-    const { sessionKey, validity } = readSealed(r, principalSecret, serviceTicket);
+    const { sessionKey, validity } = readSealed(r, principalSecret, serviceTicket, keyUsage.TICKET_SESSION_KEY);
     const isEncrypted = r.u8() !== 0;
     let bytes: Uint8Array;
     if (isEncrypted) {
       const key = renewalKeyOf(serviceId);
       if (key === undefined) throw new AuthError(errno.EACCES, 'ticket encrypted for a ticket not held');
-      bytes = readSealed(r, key, blob);
+      bytes = readSealed(r, key, blob, keyUsage.TICKET_BLOB);
     } else bytes = r.blob();
     const ticket = decodeFromBytes(ticketBlob, bytes);
     tickets.push({ serviceId, sessionKey, validity, ticket: { secretId: ticket.secretId, blob: ticket.blob.slice() } });

@@ -1,7 +1,7 @@
 import { type Entropy, errno } from '../../base/index.ts';
 import { blob, encodeToBytes, Reader, Writer } from '../../encoding/index.ts';
 import { type AuthName, entityType, formatAuthName, utimeFromSeconds } from '../../types/index.ts';
-import { CryptoKey } from '../crypto.ts';
+import { CryptoKey, keyUsage } from '../crypto.ts';
 import { AuthError, authFailure } from '../error.ts';
 import type { KeyServer } from '../key-server.ts';
 import { encodeCaps, makeTicket } from '../records.ts';
@@ -143,7 +143,7 @@ export class CephxServiceHandler {
       else {
         connectionSecret = this.#entropy.bytes(secretLength);
         const sealed = new Writer(128);
-        writeSealed(sealed, info.sessionKey, blob, connectionSecret);
+        writeSealed(sealed, info.sessionKey, blob, connectionSecret, keyUsage.CONNECTION_SECRET);
         w.blob(sealed.bytes());
       }
       w.blob(this.#extraTickets(request.otherKeys, info));

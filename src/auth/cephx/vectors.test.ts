@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { SeededEntropy } from '../../base/index.ts';
 import { blob, decodeFromBytes, encodeToBytes, Reader, Writer } from '../../encoding/index.ts';
 import { entityType, formatAuthName, parseAuthName } from '../../types/index.ts';
-import { CryptoKey, seal, unseal } from '../crypto.ts';
+import { CryptoKey, keyUsage, seal, unseal } from '../crypto.ts';
 import { KeyServer, keyIncremental, RotatingKeyRing } from '../key-server.ts';
 import { KeyRing } from '../keyring.ts';
 import { decodeCaps, rotatingSecrets } from '../records.ts';
@@ -65,12 +65,12 @@ function daemonSecrets(daemon: string): RotatingKeyRing {
   const r = new Reader(unhex(reply));
   responseHeader.decode(r);
   const daemonKey = CryptoKey.fromBase64(text)!;
-  const secrets = readSealed(r, daemonKey, rotatingSecrets);
+  const secrets = readSealed(r, daemonKey, rotatingSecrets, keyUsage.ROTATING_SECRET);
   assert.equal(secrets.secrets.size, 3);
   // Padding, vector and layout are Ceph's: sealing it again gives its bytes.
   const sealed = new Reader(unhex(reply));
   responseHeader.decode(sealed);
-  assert.equal(hex(seal(daemonKey, rotatingSecrets, secrets)), hex(sealed.blob()));
+  assert.equal(hex(seal(daemonKey, rotatingSecrets, secrets, keyUsage.ROTATING_SECRET)), hex(sealed.blob()));
   const ring = new RotatingKeyRing(parseAuthName(daemon)!.type, new KeyRing());
   ring.set(secrets);
   return ring;
@@ -120,7 +120,7 @@ test("tickets in the monitor's answer open, and seal again to Ceph's bytes", () 
     if (service === entityType.OSD) assert.equal(caps, 'allow rw pool=device_health_metrics');
     if (service === entityType.MGR) assert.equal(caps, 'allow r');
     const secret = store.serviceSecret(service, ticket.secretId)!;
-    assert.equal(hex(seal(secret, serviceTicketInfo, info)), hex(ticket.blob));
+    assert.equal(hex(seal(secret, serviceTicketInfo, info, keyUsage.TICKET_INFO)), hex(ticket.blob));
   }
   assert.throws(() => openTicket(daemonSecrets('mgr.x'), entityType.OSD, tickets.ticket(entityType.OSD), ''));
 });
@@ -136,9 +136,19 @@ for (const [service, daemon, secretLength] of [
     const { info, nonce, haveChallenge } = readAuthorizer(new Reader(first), store);
     assert.equal(haveChallenge, false);
     const challengeBytes = unhex(shake.AUTH_REPLY_MORE).subarray(4);
-    const { serverChallenge: value } = unseal(info.sessionKey, authorizeChallenge, challengeBytes);
+    const { serverChallenge: value } = unseal(
+      info.sessionKey,
+      authorizeChallenge,
+      challengeBytes,
+      keyUsage.AUTHORIZE_CHALLENGE,
+    );
     const done = doneOf(shake.AUTH_DONE);
-    const { connectionSecret } = readSealed(new Reader(done.payload), info.sessionKey, authorizeReply);
+    const { connectionSecret } = readSealed(
+      new Reader(done.payload),
+      info.sessionKey,
+      authorizeReply,
+      keyUsage.AUTHORIZE_REPLY,
+    );
     assert.equal(connectionSecret.length, secretLength);
 
     const server = new AuthorizerVerifier(store, new ScriptedEntropy(u64Script(value), connectionSecret));
