@@ -13,7 +13,7 @@ import { encodeOnode, encodeSegment, type Onode, type Segment } from './onode.ts
 import { sealedPut } from './sealed.ts';
 import { poolOf } from './usage.ts';
 
-/** Work done in one turn of the event loop: what keeps each well under a few milliseconds. */
+/** Work done in one turn of the event loop: what keeps each well under a few milliseconds. Sixteen blocks count as an onode. */
 const ONODES_PER_TURN = 64;
 const OPS_PER_TURN = 1024;
 /** Blocks compressed in one turn by a compressor that is quick: half a millisecond or so. */
@@ -159,8 +159,10 @@ export class Checkpointer {
     for (let n = 0; n < ONODES_PER_TURN && this.#position < dirty.length; this.#position++) {
       const o = dirty[this.#position]!;
       if (o.dirtyGeneration !== generation.number) continue;
+      const { core } = this.#host;
+      const before = core.unplaced;
       this.#store(o);
-      n++;
+      n += 1 + ((before - core.unplaced) >> 4);
     }
     this.#issueWrites(generation, false);
     if (this.#position < dirty.length) this.#host.core.clock.defer(() => this.#storeOnodes(generation));
