@@ -68,7 +68,8 @@ class Fixture {
 
   /** Blocks that compressed data takes, and those that it stands for. */
   get packed(): [number, number] {
-    const { compressedAllocatedBytes, compressedOriginalBytes } = this.store.statfs();
+    const { allocated, available, compressedAllocatedBytes, compressedOriginalBytes, total } = this.store.statfs();
+    assert.equal(available, total - allocated);
     return [compressedAllocatedBytes / 4096, compressedOriginalBytes / 4096];
   }
 

@@ -62,7 +62,11 @@ export async function modelRun(seed: number, steps: number, compressed = false):
     queue(workload.next(model));
     readSomething(store, model, workload);
     for (let n = entropy.u32() % 4; n > 0; n--) clock.step();
-    if (i % 97 === 0) assertSameStore(store, model, i % 291 === 0);
+    if (i % 97 === 0) {
+      assertSameStore(store, model, i % 291 === 0);
+      const { allocated, available, total } = store.statfs();
+      assert.equal(available, total - allocated, 'what is counted by pool is not what is taken');
+    }
     if (i % 200 === 0) {
       const umount = store.umount();
       await clock.settle(umount);
