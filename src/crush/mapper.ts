@@ -101,7 +101,7 @@ export class Mapper {
     weights: DeviceWeights,
     chooseArgs = DEFAULT_CHOOSE_ARGS,
   ): number[] {
-    const result: number[] = [];
+    let result: number[] = [];
     const rule = this.#rules[ruleId];
     if (rule === undefined || numRep <= 0) return result;
     this.#reserve(numRep);
@@ -168,10 +168,15 @@ export class Mapper {
           break;
         }
         case ruleOp.EMIT:
-          for (let i = 0; i < size; i++) {
-            const item = this.#input[i]!;
-            if (result.length < numRep) result.push(item);
-            else this.unseen |= deviceBit(item);
+          if (result.length === 0 && size === 3 && numRep >= 3) {
+            // The common case: an array that grows takes room for seventeen.
+            result = [this.#input[0]!, this.#input[1]!, this.#input[2]!];
+          } else {
+            for (let i = 0; i < size; i++) {
+              const item = this.#input[i]!;
+              if (result.length < numRep) result.push(item);
+              else this.unseen |= deviceBit(item);
+            }
           }
           size = 0;
           break;
