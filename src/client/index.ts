@@ -4,7 +4,7 @@ export * from './io-ctx.ts';
 export type { IoCtxOptions, OpOptions, ReadOptions } from './io-ctx-options.ts';
 export type { WatchHandler } from './linger-op.ts';
 export type { ListedObject, ListOptions } from './list-objects.ts';
-export { Lock, type LockHolder, type LockInfo, type LockOptions, type LockType } from './locks.ts';
+export { Lock, type LockHolder, type LockInfo, type LockOptions, type LockType, lockInput } from './locks.ts';
 export type { LogLevel, LogLine, LogWatchOptions } from './log-watch.ts';
 export { MgrClient, type MgrClientOptions } from './mgr-client.ts';
 export { MonClient, type MonClientOptions } from './mon-client.ts';

@@ -1,6 +1,6 @@
 import { list, plain, Reader, string, struct, Writer } from '../encoding/index.ts';
 import { OsdOp, osdOp } from '../messages/index.ts';
-import { Hobject, hobject, hobjectMax, hobjectMin, type PgPool } from '../types/index.ts';
+import { CEPH_NOSNAP, Hobject, hobject, hobjectMax, hobjectMin, type PgPool } from '../types/index.ts';
 import type { OpOptions } from './io-ctx-options.ts';
 import { type PgPlace, pgRead } from './pg-read.ts';
 import { RadosError } from './rados-error.ts';
@@ -23,6 +23,8 @@ export interface ListedObject {
 export interface ListOptions extends OpOptions {
   /** Only one of `count` equal parts of the pool's objects: `index` from 0 to count - 1. Together the parts have each object once. */
   readonly slice?: { readonly index: number; readonly count: number } | undefined;
+  /** Only objects of the PG with this seed. */
+  readonly pg?: number | undefined;
   /** How many parts of the pool are listed at once; 1. With more, objects come in no particular order. */
   readonly parallel?: number | undefined;
   /** Only objects that have this attribute with this value. */
@@ -57,6 +59,7 @@ export async function* listSlice(place: PgPlace, options: ListOptions): AsyncGen
       detail: `there is no slice ${index} of ${count}`,
     });
   }
+  if (options.pg !== undefined) return yield* listPg(place, options.pg, options);
   const end = sliceStart(index + 1, count);
   let cursor =
     index === 0 ? hobjectMin : new Hobject('', '', 0, reverseBits(sliceStart(index, count)), place.poolId, '');
@@ -68,8 +71,25 @@ export async function* listSlice(place: PgPlace, options: ListOptions): AsyncGen
   }
 }
 
-function orderOf(pool: PgPool, { oid, nspace, locator }: ListedObject): number {
-  return reverseBits(pool.hashKey(locator === '' ? oid : locator, nspace));
+async function* listPg(place: PgPlace, seed: number, options: ListOptions): AsyncGenerator<ListedObject[]> {
+  let cursor = new Hobject('', '', CEPH_NOSNAP, seed, place.poolId, '');
+  while (!cursor.isMax) {
+    const { handle, entries } = await listPage(place, cursor, options);
+    const pool = place.objecter.map.pool(place.poolId);
+    const own = pool === undefined ? entries : entries.filter((e) => pool.rawPgToPg(hashOf(pool, e)) === seed);
+    yield own;
+    // Others come after it.
+    if (own.length < entries.length) return;
+    cursor = handle;
+  }
+}
+
+function hashOf(pool: PgPool, { oid, nspace, locator }: ListedObject): number {
+  return pool.hashKey(locator === '' ? oid : locator, nspace);
+}
+
+function orderOf(pool: PgPool, entry: ListedObject): number {
+  return reverseBits(hashOf(pool, entry));
 }
 
 /** Several slices at once; pages as they come. */

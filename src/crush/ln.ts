@@ -49,14 +49,13 @@ const FINE =
 
 const numbers = (text: string): number[] => text.split(' ').map((word) => Number.parseInt(word, 36));
 
-function build(): Float64Array {
+function fillTable(): void {
   const coarse = numbers(COARSE);
   const fine = numbers(FINE);
   // ceil(2^55 / (128 + k)), in two halves of 24 bits so that products with 17 bits stay exact.
   const reciprocals = coarse.map((_, k) => (2n ** 55n + BigInt(127 + k)) / BigInt(128 + k));
   const high = reciprocals.map((r) => Number(r >> 24n));
   const low = reciprocals.map((r) => Number(r & 0xffffffn));
-  const table = new Float64Array(0x10000);
   for (let u = 0; u < 0x10000; u++) {
     // Normalized to 16 or 17 bits: x = (u + 1) << shift, with x in [2^15, 2^16].
     const shift = Math.max(0, Math.clz32(u + 1) - 16);
@@ -64,23 +63,31 @@ function build(): Float64Array {
     const k = (x >> 8) - 128;
     // x * reciprocal / 2^48: its low byte says how far x lies above the coarse step.
     const product = Math.floor((x * high[k]! + Math.floor((x * low[k]!) / 2 ** 24)) / 2 ** 24);
-    table[u] = (15 - shift) * 2 ** 44 + Math.floor((coarse[k]! + fine[product % 256]!) / 16) - 2 ** 48;
+    lnTable[u] = (15 - shift) * 2 ** 44 + Math.floor((coarse[k]! + fine[product % 256]!) / 16) - 2 ** 48;
   }
-  return table;
 }
 
 /** Indexed by the low 16 bits of the draw's hash. */
-export const lnTable: Float64Array = build();
+export const lnTable = new Float64Array(0x10000);
 
 /** For every entry of the table the number of different values below it: what order the logarithms have, in a quarter of the memory. */
-export const lnRanks: Uint16Array = rank();
+export const lnRanks = new Uint16Array(0x10000);
 
-function rank(): Uint16Array {
+let isFilled = false;
+
+/** Fills both tables, which takes some milliseconds, at the first call: whoever only imports this does not pay for it. */
+export function fillLnTables(): void {
+  if (isFilled) return;
+  isFilled = true;
+  fillTable();
+  fillRanks();
+}
+
+function fillRanks(): void {
   const values = lnTable.slice().sort();
   let count = 0;
   for (const value of values) if (count === 0 || value !== values[count - 1]) values[count++] = value;
-  const ranks = new Uint16Array(lnTable.length);
-  for (let u = 0; u < ranks.length; u++) {
+  for (let u = 0; u < lnRanks.length; u++) {
     const value = lnTable[u]!;
     let low = 0;
     let high = count - 1;
@@ -89,7 +96,6 @@ function rank(): Uint16Array {
       if (values[middle]! < value) low = middle + 1;
       else high = middle;
     }
-    ranks[u] = low;
+    lnRanks[u] = low;
   }
-  return ranks;
 }

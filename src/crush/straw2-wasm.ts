@@ -1,4 +1,4 @@
-import { lnRanks, lnTable } from './ln.ts';
+import { fillLnTables, lnRanks, lnTable } from './ln.ts';
 
 /*
  * straw2's inner loop in WebAssembly, four hashes to a SIMD register and two registers at a time. The module is assembled here, from the same
@@ -53,6 +53,7 @@ export class Straw2Arena {
     this.choose = new wasm.Instance(new wasm.Module(bytes), { m: { m: memory } }).exports.choose;
     this.#i32 = new Int32Array(memory.buffer);
     this.#f64 = new Float64Array(memory.buffer);
+    fillLnTables();
     this.#f64.set(lnTable);
     new Uint16Array(memory.buffer).set(lnRanks, RANKS_AT / 2);
   }

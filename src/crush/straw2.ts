@@ -1,5 +1,5 @@
 import { HASH_RJENKINS1 } from './hash.ts';
-import { lnRanks, lnTable } from './ln.ts';
+import { fillLnTables, lnRanks, lnTable } from './ln.ts';
 
 /** Words of a {@link Straw2Items} of so many items: ids and shares. */
 export const straw2Words = (size: number): number => 2 * paddedPairs(size);
@@ -22,6 +22,7 @@ export class Straw2Items {
 
   /** `words` has room at `at` for {@link straw2Words}: one array for all buckets of a map, so that what is read together lies together. */
   constructor(ids: ArrayLike<number>, weights: Float64Array, size: number, words?: Int32Array, at = 0) {
+    fillTables();
     this.size = size;
     this.words = words ?? new Int32Array(straw2Words(size));
     this.at = at;
@@ -243,10 +244,20 @@ const ESTIMATED_SIZE_MAX = INDEX_MASK + 1;
 const SPREAD_MAX = 64;
 
 /** The least -ln of 16 hashes, in its units: in the fastest cache, where the whole table has no room. */
-const lnFloors = Uint16Array.from({ length: lnTable.length >> LN_STEP_BITS }, (_, i) => {
-  const most = Math.max(...lnTable.subarray(i << LN_STEP_BITS, (i + 1) << LN_STEP_BITS));
-  return Math.min(0xffff, Math.floor(-most / LN_UNIT));
-});
+const lnFloors = new Uint16Array(lnTable.length >> LN_STEP_BITS);
+
+let isFilled = false;
+
+function fillTables(): void {
+  if (isFilled) return;
+  isFilled = true;
+  fillLnTables();
+  for (let i = 0; i < lnFloors.length; i++) {
+    let most = Number.NEGATIVE_INFINITY;
+    for (let u = i << LN_STEP_BITS; u < (i + 1) << LN_STEP_BITS; u++) most = Math.max(most, lnTable[u]!);
+    lnFloors[i] = Math.min(0xffff, Math.floor(-most / LN_UNIT));
+  }
+}
 
 /**
  * The choice among different weights by an estimate of what draws cost (-ln / weight, the least wins) that is never above the cost, in whole

@@ -2,7 +2,6 @@
 import { type IoCtx, type ListedObject, type Rados, WriteOperation } from '../../client/index.ts';
 import { osdFlag } from '../../messages/index.ts';
 import { BENCH_PREFIX, benchObject, hostPrefix, LAST_RUN, objectsOf, readRun } from './bench-names.ts';
-import { listObjects } from './list.ts';
 import { err, isErrno, out } from './report.ts';
 import { timePrefix } from './show-time.ts';
 
@@ -76,10 +75,10 @@ export class BenchCleaner {
     const io = this.#io;
     const listing = await this.#rados.openPool(io.poolId);
     listing.nspace = io.nspace;
-    const matching = async function* (rados: Rados): AsyncGenerator<ListedObject> {
-      for await (const object of listObjects(rados, listing)) if (object.oid.startsWith(prefix)) yield object;
+    const matching = async function* (): AsyncGenerator<ListedObject> {
+      for await (const object of listing.listObjects()) if (object.oid.startsWith(prefix)) yield object;
     };
-    const result = await this.#removeAll(matching(this.#rados));
+    const result = await this.#removeAll(matching());
     return result < 0 ? -5 : 0;
   }
 
@@ -93,7 +92,7 @@ export class BenchCleaner {
     }
     const withRun = new Set<string>();
     const withObjects = new Set<string>();
-    for await (const { oid, nspace } of listObjects(this.#rados, this.#io)) {
+    for await (const { oid, nspace } of this.#io.listObjects()) {
       if (oid === name) withRun.add(nspace);
       if (oid.startsWith(wanted)) withObjects.add(nspace);
     }

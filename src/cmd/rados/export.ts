@@ -16,7 +16,6 @@ import {
   sectionType,
 } from './dump-format.ts';
 import { closeFile, Progress, writeFully } from './files.ts';
-import { listObjects } from './list.ts';
 import { readData, readOmap, readOmapHeader, readXattrs } from './reads.ts';
 import { err, fail, isErrno } from './report.ts';
 import type { Session } from './session.ts';
@@ -52,7 +51,7 @@ class Exporter {
     this.#write(encodeSection(sectionType.POOL_BEGIN, undefined));
     const listing = await rados.openPool(io.poolId);
     listing.nspace = ALL_NAMESPACES;
-    for await (const { oid, nspace, locator } of listObjects(rados, listing)) {
+    for await (const { oid, nspace, locator } of listing.listObjects()) {
       io.nspace = nspace;
       io.locatorKey = locator;
       const begin = exportedObject(oid, nspace, locator, CEPH_NOSNAP);

@@ -18,7 +18,6 @@ import { cppStrerror } from '../ceph/strerror.ts';
 import { BenchCleaner } from './bench-cleanup.ts';
 import { copyObject } from './copy.ts';
 import { closeFile, openForWriting, writeFully } from './files.ts';
-import { listObjects, pgSeedOf } from './list.ts';
 import { readSnaps } from './reads.ts';
 import { err, fail, isErrno, orFail, out, printable } from './report.ts';
 import type { Session } from './session.ts';
@@ -153,7 +152,7 @@ const WRITE_AT = 1 << 16;
 
 export async function ls(session: Session): Promise<number> {
   if (!session.hasPool) fail('either pool name or pg id needs to be specified');
-  const { rados, io, pg, input } = session;
+  const { io, pg, input } = session;
   const isWild = session.isEveryNamespace;
   if (isWild) io.nspace = ALL_NAMESPACES;
   const path = session.value('output');
@@ -177,9 +176,8 @@ export async function ls(session: Session): Promise<number> {
   const isXmlPretty = session.value('format') === 'xml-pretty';
   f?.openArray('objects');
   try {
-    for await (const object of listObjects(rados, io, pg?.seed)) {
+    for await (const object of io.listObjects({ pg: pg?.seed })) {
       if (isStriped && !(object.oid.length > STRIPED_SUFFIX.length && object.oid.endsWith(STRIPED_SUFFIX))) continue;
-      if (pg !== undefined && pgSeedOf(rados, io, object) !== pg.seed) break;
       const oid = isStriped ? object.oid.slice(0, -STRIPED_SUFFIX.length) : object.oid;
       if (f === undefined) {
         const space = isWild ? `${object.nspace}\t` : '';
@@ -375,7 +373,7 @@ async function copyPool({ rados }: Session, from: string, to: string): Promise<v
   const target = await open('target', to);
   const listing = await rados.openPool(from);
   listing.nspace = ALL_NAMESPACES;
-  for await (const { nspace, oid, locator } of listObjects(rados, listing)) {
+  for await (const { nspace, oid, locator } of listing.listObjects()) {
     const name = nspace === '' ? oid : `${nspace}/${oid}`;
     out(`${from}:${name}${locator === '' ? '' : `(@${locator})`} => ${to}:${name}\n`);
     source.locatorKey = locator;

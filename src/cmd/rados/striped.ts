@@ -3,10 +3,9 @@
  * the first, and a lock on it while they are used.
  */
 import { randomUUID } from 'node:crypto';
-import { type IoCtx, WriteOperation } from '../../client/index.ts';
+import { type IoCtx, type LockType, lockInput, WriteOperation } from '../../client/index.ts';
 import { decodeText, encodeText, Writer } from '../../encoding/index.ts';
 import { cmpxattrMode, cmpxattrOp, OsdOp, osdFlag, osdOp } from '../../messages/index.ts';
-import { lockInput, lockType, unlockInput } from './lock-class.ts';
 import { readData, readStat, readXattr, readXattrs } from './reads.ts';
 import { isErrno } from './report.ts';
 import { ErrnoFailure, type Session, submit } from './session.ts';
@@ -132,17 +131,17 @@ class StripedStore implements ObjectStore {
   }
 
   /** `mustExist`: ENOENT where the object is not there, which a lock would make. */
-  async #lock(oid: string, type: number, tag: string, mustExist = true): Promise<string> {
+  async #lock(oid: string, type: LockType, tag: string, mustExist = true): Promise<string> {
     const cookie = randomUUID();
     const op = new WriteOperation();
     if (mustExist) op.assertExists();
-    op.call('lock', 'lock', lockInput({ name: LOCK_NAME, type, cookie, tag }));
+    op.call('lock', 'lock', lockInput(LOCK_NAME, { type, cookie, tag }));
     await this.#io.operate(objectName(oid, 0), op);
     return cookie;
   }
 
   #unlock(oid: string, cookie: string): Promise<unknown> {
-    return this.#io.exec(objectName(oid, 0), 'lock', 'unlock', unlockInput(LOCK_NAME, cookie)).catch(() => {});
+    return this.#io.unlock(objectName(oid, 0), LOCK_NAME, cookie).catch(() => {});
   }
 
   async #layoutAndSize(oid: string): Promise<{ layout: StripeLayout; size: number }> {
@@ -169,7 +168,7 @@ class StripedStore implements ObjectStore {
   }
 
   async #open(oid: string): Promise<Opened> {
-    const cookie = await this.#lock(oid, lockType.SHARED, 'Tag');
+    const cookie = await this.#lock(oid, 'shared', 'Tag');
     try {
       return { ...(await this.#layoutAndSize(oid)), cookie };
     } catch (error) {
@@ -262,7 +261,7 @@ class StripedStore implements ObjectStore {
 
   async #truncate(oid: string, size: number): Promise<void> {
     const io = this.#io;
-    const cookie = await this.#lock(oid, lockType.EXCLUSIVE, '');
+    const cookie = await this.#lock(oid, 'exclusive', '');
     try {
       const { layout, size: before } = await this.#layoutAndSize(oid);
       if (size === before) return;
@@ -283,7 +282,7 @@ class StripedStore implements ObjectStore {
       const flags = isForced ? osdFlag.FULL_FORCE | osdFlag.FULL_TRY : 0;
       const remove = (n: number): Promise<unknown> =>
         orIfErrno(io.operate(objectName(oid, n), new WriteOperation().remove(), { flags }), ENOENT, 0);
-      await this.#lock(oid, lockType.EXCLUSIVE, '', false);
+      await this.#lock(oid, 'exclusive', '', false);
       for (let n = (await this.#countObjects(oid)) - 1; n >= 1; n--) await remove(n);
       await remove(0);
     });

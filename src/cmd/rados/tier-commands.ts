@@ -4,7 +4,6 @@ import { Writer } from '../../encoding/index.ts';
 import { OsdOp, osdFlag, osdOp, osdOpFlag } from '../../messages/index.ts';
 import { CEPH_NOSNAP, makeObjectLocator, objectLocator } from '../../types/index.ts';
 import { cppStrerror } from '../ceph/strerror.ts';
-import { listObjects } from './list.ts';
 import { readSnaps } from './reads.ts';
 import { err, fail, isErrno, orFail, out, printable } from './report.ts';
 import { type Session, submit } from './session.ts';
@@ -45,7 +44,7 @@ export const cacheEvict = (session: Session): Promise<number> => cacheCommand(se
 
 async function flushEvictAll(session: Session, kind: 'flush' | 'tryFlush', name: string): Promise<number> {
   session.needPool();
-  const { io, rados } = session;
+  const { io } = session;
   const listing = await session.openPool(session.needPool());
   listing.nspace = ALL_NAMESPACES;
   let errors = 0;
@@ -61,7 +60,7 @@ async function flushEvictAll(session: Session, kind: 'flush' | 'tryFlush', name:
       return false;
     }
   };
-  for await (const { nspace, oid, locator } of listObjects(rados, listing)) {
+  for await (const { nspace, oid, locator } of listing.listObjects()) {
     out(`${nspace}\t${oid}\t${locator}\n`);
     io.locatorKey = locator;
     io.nspace = nspace;

@@ -1,8 +1,8 @@
 /** Commands of `rados` for watches, notifies and advisory locks. */
+import type { LockType } from '../../client/index.ts';
 import { Writer } from '../../encoding/index.ts';
-import { dumpArray, dumpObject, formatEntityName, formatUtime, parseEntityName } from '../../types/index.ts';
+import { dumpArray, dumpObject, formatUtime, parseEntityName, utimeFromMs, utimeZero } from '../../types/index.ts';
 import { cppStrerror, errnoOf } from '../ceph/strerror.ts';
-import { breakInput, infoInput, lockInput, lockType, readLockInfo, readLockNames } from './lock-class.ts';
 import { parseIec } from './options.ts';
 import { readWatchers } from './reads.ts';
 import { err, hexdump, isErrno, orFail, out } from './report.ts';
@@ -87,8 +87,6 @@ export async function listwatchers(session: Session): Promise<number> {
 
 // --- locks: the class `lock` (cls_lock) keeps them as attributes of the object
 
-const LOCK_TYPE_NAMES = ['none', 'exclusive', 'shared', 'exclusive-ephemeral'];
-
 async function called<T>(promise: Promise<T>, what: string): Promise<T> {
   try {
     return await promise;
@@ -117,8 +115,8 @@ interface LockOptions {
   readonly tag: string;
   readonly cookie: string;
   readonly description: string;
-  readonly duration_s: number;
-  readonly type: number;
+  readonly duration_ms: number;
+  readonly type: LockType;
 }
 
 function lockOptions(session: Session): LockOptions {
@@ -137,8 +135,8 @@ function lockOptions(session: Session): LockOptions {
     tag: session.value('lockTag') ?? '',
     cookie: session.value('lockCookie') ?? '',
     description: session.value('lockDescription') ?? '',
-    duration_s,
-    type: type === 'shared' ? lockType.SHARED : lockType.EXCLUSIVE,
+    duration_ms: duration_s * 1000,
+    type,
   };
 }
 
@@ -159,13 +157,11 @@ async function lockCommand(session: Session): Promise<void> {
   const options = lockOptions(session);
   const { io } = session;
   if (verb === 'list') {
-    const reply = await called(io.exec(oid!, 'lock', 'list_locks', undefined, { isRead: true }), 'rados_list_locks()');
+    const names = await called(io.listLocks(oid!), 'rados_list_locks()');
     const f = session.formatter;
     dumpObject(f, 'object', () => {
       f.string('objname', oid!);
-      dumpArray(f, 'locks', readLockNames(reply), (lockName) =>
-        dumpObject(f, 'lock', () => f.string('name', lockName)),
-      );
+      dumpArray(f, 'locks', names, (lockName) => dumpObject(f, 'lock', () => f.string('name', lockName)));
     });
     out(f.flush());
     return;
@@ -173,35 +169,28 @@ async function lockCommand(session: Session): Promise<void> {
   if (name === undefined) session.usage();
   if (verb === 'info') return lockInfo(session, oid!, name!);
   if (verb === 'get') {
-    const input = lockInput({ name: name!, ...options });
-    await called(io.exec(oid!, 'lock', 'lock', input), 'failed locking');
+    await called(io.lock(oid!, name!, options), 'failed locking');
     return;
   }
   if (locker === undefined || verb !== 'break') session.usage();
-  const who = parseEntityName(locker!);
-  if (who === undefined) refuse(`ERROR: failed to parse locker name (${locker})`);
-  const input = breakInput(name!, who, options.cookie);
-  await called(io.exec(oid!, 'lock', 'break_lock', input), 'failed breaking lock');
+  if (parseEntityName(locker!) === undefined) refuse(`ERROR: failed to parse locker name (${locker})`);
+  await called(io.breakLock(oid!, name!, locker!, options.cookie), 'failed breaking lock');
 }
 
 async function lockInfo(session: Session, oid: string, name: string): Promise<void> {
-  const reply = await called(
-    session.io.exec(oid, 'lock', 'get_info', infoInput(name), { isRead: true }),
-    'rados_lock_get_lock_info()',
-  );
-  const { lockers, type, tag } = readLockInfo(reply);
+  const { holders, type, tag } = await called(session.io.lockInfo(oid, name), 'rados_lock_get_lock_info()');
   const f = session.formatter;
   dumpObject(f, 'lock', () => {
     f.string('name', name);
-    f.string('type', LOCK_TYPE_NAMES[type] ?? '<unknown>');
+    f.string('type', type);
     f.string('tag', tag);
-    dumpArray(f, 'lockers', lockers, ({ who, cookie, description, expiration, addr }) =>
+    dumpArray(f, 'lockers', holders, ({ client, cookie, description, expires_ms, address }) =>
       dumpObject(f, 'locker', () => {
-        f.string('name', formatEntityName(who));
+        f.string('name', client);
         f.string('cookie', cookie);
         f.string('description', description);
-        f.string('expiration', formatUtime(expiration));
-        f.string('addr', addr.legacyText);
+        f.string('expiration', formatUtime(expires_ms === undefined ? utimeZero : utimeFromMs(expires_ms)));
+        f.string('addr', address);
       }),
     );
   });
