@@ -184,7 +184,7 @@ writeFileSync(
 
 Made by \`npm run bench:crush\` on ${new Date().toISOString().slice(0, 10)}: CPU time on one core, best of ${ROUNDS} in alternation, beside it in brackets the median
 of the rounds' ratios (whole maps: once). The load when it began was ${load1}: on a busy machine the
-plain form was seen down to half its rate, crushtool's less than a tenth lower (its hashes wait for one another, ours fill a core that others may share).
+plain form was seen down to half its rate, crushtool at six sevenths of its own (its hashes wait for one another, ours fill a core that others may share).
 ${cpus().length} cores (${cpus()[0].model}), Node ${process.version}; ${ceph}. Ceph's side: \`crushtool --test\`, \`osdmaptool --test-map-pgs\`, which always maps everything.
 
 | what | Sepiola | Ceph 16.2 | ratio |
