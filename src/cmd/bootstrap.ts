@@ -93,6 +93,7 @@ export function firstOsdMap(plan: ClusterPlan, uuids: readonly string[]): Uint8A
   const weight = Math.max(0.00001, Math.round((plan.osdSize / 2 ** 40) * 1e5) / 1e5);
   const inc = new OSDMapIncremental(1);
   inc.newMaxOsd = plan.osds;
+  inc.newLastInChange = utimeFromMs(systemClock.now());
   uuids.forEach((uuid, osd) => {
     inc.newWeight.set(osd, OSD_IN);
     inc.newState.set(osd, osdState.NEW);
