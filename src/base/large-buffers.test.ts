@@ -38,3 +38,12 @@ test('what nobody needs for a while goes', () => {
   assert.equal(b[0], 0, 'fresh memory');
   giveLarge(b);
 });
+
+test('what goes is given back to the system without a garbage collection', () => {
+  const parts = Array.from({ length: 8 }, () => takeLarge(4 << 20).fill(1));
+  const before = process.memoryUsage().arrayBuffers;
+  for (const part of parts) giveLarge(part);
+  trimLarge();
+  trimLarge();
+  assert.ok(process.memoryUsage().arrayBuffers <= before - (32 << 20));
+});

@@ -53,12 +53,34 @@ export function giveLarge(bytes: Uint8Array): void {
   else list.push(memory);
 }
 
+/** What this needs of the platform's ports; Node and browsers have them. */
+interface Port {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  close(): void;
+}
+
+/** A port that leads nowhere. */
+let drain: Port | undefined;
+
+/**
+ * Gives the memory back to the system now: an idle process collects no garbage, and may hold for minutes what it only let go. What is sent through a closed
+ * port is gone with the message.
+ */
+function discard(memory: ArrayBuffer): void {
+  if (drain === undefined) {
+    const { MessageChannel } = globalThis as unknown as { readonly MessageChannel: new () => { readonly port1: Port } };
+    drain = new MessageChannel().port1;
+    drain.close();
+  }
+  drain.postMessage(undefined, [memory]);
+}
+
 /** Lets go what was not needed since the last call. To be called every few seconds. */
 export function trimLarge(): void {
   let excess = leastIdle;
   for (const [size, list] of idle) {
     while (excess >= size && list.length > 0) {
-      list.pop();
+      discard(list.pop()!);
       excess -= size;
       idleBytes -= size;
     }
