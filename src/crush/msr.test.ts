@@ -61,6 +61,12 @@ test('MSR rules survive text and bytes, and ask for their feature', () => {
   assert.equal(bytes.length - withoutFeature.length, 8);
 });
 
+test('rules without sizes, as Ceph 18 and later write them, are given the ones that those store', () => {
+  const map = compileCrushMap(sample().replaceAll(/\tm(in|ax)_size \d+\n/g, ''));
+  for (const rule of map.rules) assert.deepEqual([rule?.minSize, rule?.maxSize], [1, 100]);
+  assert.deepEqual(doRule(map, 1, 3, 7, []), doRule(compileCrushMap(sample()), 1, 3, 7, []));
+});
+
 test('an MSR rule of the wrong form maps to nothing', () => {
   const wrong = ['step take osd.1\n\tstep choosemsr 1 type osd', 'step emit', 'step choose firstn 1 type osd'];
   for (const step of wrong) {

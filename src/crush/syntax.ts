@@ -9,7 +9,7 @@
  *   bucket  = name name "{" { "id" -number [ "class" name ] } "alg" name { "hash" ( integer | "rjenkins1" ) }
  *             { "item" name [ "weight" real ] [ "pos" number ] } "}"
  *   rule    = "rule" [ name ] "{" ( "id" | "ruleset" ) number "type" ( "replicated" | "erasure" | "msr_firstn" | "msr_indep" )
- *             "min_size" number "max_size" number step { step } "}"
+ *             [ "min_size" number ] [ "max_size" number ] step { step } "}"
  *   step    = "step" ( "take" name [ "class" name ] | set_... number | ( "choose" | "chooseleaf" ) ( "firstn" | "indep" ) integer "type" name
  *             | "choosemsr" integer "type" name | "emit" )
  *   choose_args = "choose_args" number "{" { "{" "bucket_id" -number [ "weight_set" "[" { "[" { real } "]" } "]" ]
@@ -365,15 +365,18 @@ class Parser {
     const id = this.#unsigned();
     if (id === undefined || this.#word('type') === undefined) return undefined;
     const type = RULE_TYPE_NAMES.find(([, typeName]) => this.#word(typeName) !== undefined)?.[0];
-    if (type === undefined || this.#word('min_size') === undefined) return undefined;
-    const minSize = this.#unsigned();
-    if (minSize === undefined || this.#word('max_size') === undefined) return undefined;
-    const maxSize = this.#unsigned();
-    if (maxSize === undefined) return undefined;
+    if (type === undefined) return undefined;
+    // What Ceph 18 and later write has no sizes; they then set these.
+    const minSize = this.#attempt(() => this.#sizeOf('min_size')) ?? 1;
+    const maxSize = this.#attempt(() => this.#sizeOf('max_size')) ?? 100;
     const steps = this.#many(this.#step);
     if (steps.length === 0 || this.#word('}') === undefined) return undefined;
     return { kind: 'rule', name, id, type, minSize, maxSize, steps };
   };
+
+  #sizeOf(word: string): number | undefined {
+    return this.#word(word) === undefined ? undefined : this.#unsigned();
+  }
 
   readonly #weights = (): number[] | undefined => {
     if (this.#word('[') === undefined) return undefined;
