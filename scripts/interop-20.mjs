@@ -25,6 +25,16 @@ const SAYS_VERSION = 'osdCommand';
 
 const say = (line) => process.stdout.write(`${line}\n`);
 
+/** Where this machine's own packages come from. */
+function ownMirror() {
+  const targets = spawnSync('apt-get', ['indextargets', '--format', '$(SITE)', 'Created-By: Packages'], {
+    encoding: 'utf8',
+  });
+  const [mirror] = targets.stdout.split('\n').filter((site) => site !== '' && !site.includes('security'));
+  if (mirror === undefined) throw new Error('apt names no mirror: give one with --mirror');
+  return mirror;
+}
+
 function makeRoot() {
   if (existsSync(join(ROOT, 'usr/bin/ceph-osd'))) return;
   const must = (program, args) => {
@@ -32,7 +42,7 @@ function makeRoot() {
     if (status !== 0) throw new Error(`${program} ${args.join(' ')}: exit status ${status}`);
   };
   say(`making ${ROOT} of Debian sid ...`);
-  must('debootstrap', ['--variant=minbase', 'sid', ROOT, argument('--mirror', 'http://deb.debian.org/debian')]);
+  must('debootstrap', ['--variant=minbase', 'sid', ROOT, argument('--mirror', ownMirror())]);
   // Some packages want a running system to end their installation in; their programs are there all the same.
   spawnSync('chroot', [ROOT, 'apt-get', 'install', '-y', '--no-install-recommends', ...PACKAGES], {
     stdio: ['ignore', 'ignore', 'inherit'],
