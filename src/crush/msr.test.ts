@@ -12,6 +12,7 @@ import {
   minRequiredVersion,
   parseLocation,
 } from './index.ts';
+import { corpusBytes } from './testing/corpus.ts';
 
 /** Four hosts of four devices, and a rule of each type that takes two devices of each host. */
 function sample(): string {
@@ -48,6 +49,19 @@ test('MSR rules map as the C of Ceph 19 does, the devices of one host but one ou
     [11, 10, 4, 5, 12, 1],
   ]);
   assert.deepEqual(indep, [...firstn.slice(0, 3), [11, 10, ITEM_NONE, 1, 4, 5, 12]]);
+});
+
+test('MSR rules map as crushtool of Ceph 20.2.4 says, from and to its bytes', () => {
+  const bytes = corpusBytes('msr-20.2.4.bin');
+  const map = decodeCrushMap(bytes);
+  assert.deepEqual(Buffer.from(encodeCrushMap(map)), bytes);
+  const weights = Array.from({ length: map.maxDevices }, () => 0x10000);
+  const lines = corpusBytes('msr-20.2.4.txt').toString().trim().split('\n');
+  assert.equal(lines.length, 128);
+  for (const line of lines) {
+    const [, rule, x, osds] = /^CRUSH rule (\d+) x (\d+) \[(.*)\]$/.exec(line)!;
+    assert.equal(doRule(map, Number(rule), Number(x), 5, weights).join(','), osds, line);
+  }
 });
 
 test('MSR rules survive text and bytes, and ask for their feature', () => {

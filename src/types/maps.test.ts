@@ -79,8 +79,11 @@ test("a chain of incrementals gives Ceph's map of every epoch", () => {
 });
 
 test('PGs map where osdmaptool says', () => {
-  for (const epoch of [60, 100, LAST]) {
-    const map = maps()[epoch]!;
+  // The map of Ceph 20.2.4 has chosen primaries (pg_upmap_primary).
+  const later = OSDMap.decode(corpusBytes('maps/osdmap-20.2.4.bin'));
+  assert.equal(later.pgUpmapPrimaries.size, 12);
+  for (const epoch of [60, 100, LAST, '20.2.4'] as const) {
+    const map = typeof epoch === 'string' ? later : maps()[epoch]!;
     let checked = 0;
     for (const line of corpusText(`maps/pgs-${epoch}.txt`).trim().split('\n')) {
       const pg = { pool: Number.parseInt(line, 10), seed: Number.parseInt(line.split('.')[1]!, 16) };
@@ -91,7 +94,7 @@ test('PGs map where osdmaptool says', () => {
       assert.equal(ours, line.slice(line.indexOf('raw')), `epoch ${epoch}, ${line}`);
       checked++;
     }
-    assert.ok(checked >= 40);
+    assert.ok(checked >= 33);
   }
 });
 

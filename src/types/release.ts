@@ -46,7 +46,7 @@ export const release = {
 export const RELEASE_MAX = releaseNames.length;
 
 /** Releases after those that a cluster of ours can require: their maps are read, their clients asked for. */
-const LATER: Readonly<Record<number, string>> = { 17: 'quincy', 18: 'reef', 19: 'squid' };
+const LATER: Readonly<Record<number, string>> = { 17: 'quincy', 18: 'reef', 19: 'squid', 20: 'tentacle' };
 
 /** `pacific` for 16; `unknown` for what is not known. */
 export function releaseName(r: number): string {

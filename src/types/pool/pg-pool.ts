@@ -1,9 +1,12 @@
 import {
+  between,
   bool,
   byNumber,
   byString,
   type Codec,
   list,
+  optional,
+  plain,
   type Reader,
   s32,
   s64num,
@@ -332,6 +335,14 @@ function versionFor(features: bigint): { version: number; compat: number } {
 const zero = (): number => 0;
 const none = (): number => -1;
 
+/** Stretch mode as versions from 31 on have it: for all pools, but empty for most. */
+const stretchPeering = plain('peering_crush_data', {
+  peeringCrushBucketCount: u32,
+  peeringCrushBucketTarget: u32,
+  peeringCrushBucketBarrier: u32,
+  peeringCrushMandatoryMember: s32,
+});
+
 /** Fields in the order of the wire; `_` names are ones no longer used. Written from v18 on, read from v5. */
 const fields = {
   type: u8,
@@ -395,10 +406,12 @@ const fields = {
   lastForceOpResend: since(28, u32, none),
   pgAutoscaleMode: since(28, u8, () => pgAutoscaleMode.WARN as number),
   lastPgMergeMeta: since(29, pgMergeMeta, () => pgMergeMetaNone),
-  peeringCrushBucketCount: since(30, u32, zero),
-  peeringCrushBucketTarget: since(30, u32, zero),
-  peeringCrushBucketBarrier: since(30, u32, zero),
-  peeringCrushMandatoryMember: since(30, s32, () => PEERING_MEMBER_NONE),
+  peeringCrushBucketCount: between(30, 31, u32, zero),
+  peeringCrushBucketTarget: between(30, 31, u32, zero),
+  peeringCrushBucketBarrier: between(30, 31, u32, zero),
+  peeringCrushMandatoryMember: between(30, 31, s32, () => PEERING_MEMBER_NONE),
+  // What follows is of Ceph 18 and later, and skipped: shards that never become primary.
+  _peering: since(31, optional(stretchPeering), () => undefined),
 };
 
 /** The fields of a {@link PgPool} that can be given or changed. */
@@ -449,6 +462,7 @@ export const pgPool: Codec<PgPool> = {
       _crashReplayInterval: 0,
       _mergeLastEpochStarted: 0,
       _mergeLastEpochClean: 0,
+      _peering: undefined,
     };
     const value = { ...pool, ...extra } as unknown as Wire;
     const stretch = pool.isStretchPool && versionFor(w.features).version === 29;
@@ -457,7 +471,8 @@ export const pgPool: Codec<PgPool> = {
   decode(r: Reader): PgPool {
     const value = wire.decode(r);
     fillIn(value);
-    const { _lpgNum, _lpgpNum, _crashReplayInterval, _mergeLastEpochStarted, _mergeLastEpochClean, ...rest } = value;
-    return new PgPool(rest);
+    const { _lpgNum, _lpgpNum, _crashReplayInterval, _mergeLastEpochStarted, _mergeLastEpochClean, _peering, ...rest } =
+      value;
+    return new PgPool(_peering === undefined ? rest : { ...rest, ..._peering });
   },
 };
