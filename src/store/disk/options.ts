@@ -9,7 +9,7 @@ export interface DiskStoreOptions {
   readonly directBytes: number;
   /** Bytes of small writes that wait in memory before a checkpoint starts; while one runs, as much again. */
   readonly deferredBytes: number;
-  /** Bytes of omap changes that wait in memory before a checkpoint starts. */
+  /** Bytes of omap changes that wait in memory before a checkpoint starts. The database takes them in one turn: 8 MiB of small keys stopped the loop for 120 ms. */
   readonly metaBytes: number;
   /** Limit of the onode cache (what is changed and not yet stored comes on top). */
   readonly cacheBytes: number;
@@ -42,7 +42,7 @@ export const diskStoreDefaults: DiskStoreOptions = {
   logCapacity: 64 * 1024 ** 2,
   directBytes: 64 * 1024,
   deferredBytes: 6 * 1024 ** 2,
-  metaBytes: 8 * 1024 ** 2,
+  metaBytes: 3 * 1024 ** 2,
   cacheBytes: 16 * 1024 ** 2,
   checkpointInterval_ms: 30_000,
   syncInTurn_ms: 0,
