@@ -28,7 +28,7 @@ test('what aes256k seals, of any length, it opens', () => {
   const random = new SeededEntropy(8);
   for (let length = 0; length < 100; length++) {
     const plain = random.bytes(length);
-    const sealed = aes256kEncrypt(KEY, 0x10, plain);
+    const sealed = aes256kEncrypt(KEY, 0x10, plain, random);
     assert.equal(sealed.length, 16 + length + 24);
     assert.equal(hex(aes256kDecrypt(KEY, 0x10, sealed)), hex(plain));
   }

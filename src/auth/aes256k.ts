@@ -1,5 +1,5 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { errno } from '../base/index.ts';
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import { type Entropy, errno } from '../base/index.ts';
 import { AuthError } from './error.ts';
 
 /*
@@ -30,10 +30,10 @@ function mac(secret: Uint8Array, usage: number, sealed: Uint8Array): Uint8Array 
   return createHmac('sha384', key).update(ZEROS).update(sealed).digest().subarray(0, MAC_LENGTH);
 }
 
-export function aes256kEncrypt(secret: Uint8Array, usage: number, plain: Uint8Array): Uint8Array {
+export function aes256kEncrypt(secret: Uint8Array, usage: number, plain: Uint8Array, entropy: Entropy): Uint8Array {
   const length = BLOCK + plain.length;
   const padded = Buffer.alloc(Math.ceil(length / BLOCK) * BLOCK);
-  randomBytes(BLOCK).copy(padded);
+  padded.set(entropy.bytes(BLOCK));
   padded.set(plain, BLOCK);
   const key = derive(secret, usage, 0xaa, AES256K_LENGTH);
   const blocks = createCipheriv('aes-256-cbc', key, ZEROS).setAutoPadding(false).update(padded);

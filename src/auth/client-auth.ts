@@ -300,7 +300,7 @@ class MonPeerAttempt implements ClientAttempt {
       if (secret === undefined) throw new AuthError(errno.EACCES, 'no key of mon.');
       info = keys.ticketWith(service, parent, secret, SECRET_ID_KEYRING);
     } else info = keys.serviceTicket(service, parent);
-    return new Authorizer(0n, service, sealTicket(info), info.sessionKey, entropy);
+    return new Authorizer(0n, service, sealTicket(info, entropy), info.sessionKey, entropy);
   }
 
   replyMore(payload: Uint8Array): AuthMoreContent | AuthFail {

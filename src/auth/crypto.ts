@@ -1,8 +1,16 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { type Entropy, errno } from '../base/index.ts';
-import { type Codec, DecodeError, decodeFromBytes, encodeToBytes, Reader, type Writer } from '../encoding/index.ts';
+import {
+  blob,
+  type Codec,
+  DecodeError,
+  decodeFromBytes,
+  encodeToBytes,
+  Reader,
+  type Writer,
+} from '../encoding/index.ts';
 import { type Utime, utime, utimeFromMs, utimeZero } from '../types/index.ts';
-import { AES256K_LENGTH, aes256kDecrypt, aes256kEncrypt } from './aes256k.ts';
+import { AES256K_LENGTH, aes256kDecrypt, aes256kEncrypt, aes256kHash } from './aes256k.ts';
 import { AuthError } from './error.ts';
 
 /** CEPH_CRYPTO_*. */
@@ -85,9 +93,15 @@ export class CryptoKey {
     return this.toString();
   }
 
-  encrypt(plain: Uint8Array, usage: KeyUsage): Uint8Array {
+  /** `entropy`: what keys of type aes256k seal is never twice the same. */
+  encrypt(plain: Uint8Array, usage: KeyUsage, entropy: Entropy): Uint8Array {
+    if (this.type === cryptoType.AES256K) return aes256kEncrypt(this.secret, usage, plain, entropy);
+    return this.encryptAlike(plain);
+  }
+
+  /** As {@link encrypt}, to the same bytes each time: what keys of the other types do. */
+  encryptAlike(plain: Uint8Array): Uint8Array {
     if (this.type === cryptoType.NONE) return plain;
-    if (this.type === cryptoType.AES256K) return aes256kEncrypt(this.secret, usage, plain);
     const cipher = createCipheriv('aes-128-cbc', this.secret.subarray(0, AES_KEY_LENGTH), IV);
     return concat(cipher.update(plain), cipher.final());
   }
@@ -156,9 +170,16 @@ function envelope<T>(codec: Codec<T>, value: T): Uint8Array {
 }
 
 /** Encrypts a value in its {@link envelope}. */
-export function seal<T>(key: CryptoKey, codec: Codec<T>, value: T, usage: KeyUsage): Uint8Array {
+export function seal<T>(key: CryptoKey, codec: Codec<T>, value: T, usage: KeyUsage, entropy: Entropy): Uint8Array {
   if (key.isEmpty) throw new AuthError(errno.EACCES, 'no key to encrypt with');
-  return key.encrypt(envelope(codec, value), usage);
+  return key.encrypt(envelope(codec, value), usage, entropy);
+}
+
+/** What stands for a value where two holders of the key must come to the same bytes: it sealed, with its length in front, or (aes256k) a keyed hash of it. */
+export function sealAlike<T>(key: CryptoKey, codec: Codec<T>, value: T): Uint8Array {
+  if (key.isEmpty) throw new AuthError(errno.EACCES, 'no key to encrypt with');
+  if (key.type === cryptoType.AES256K) return aes256kHash(key.secret, encodeToBytes(codec, value));
+  return encodeToBytes(blob, key.encryptAlike(envelope(codec, value)));
 }
 
 /** Opens what {@link seal} made. EACCES where the key does not fit or the content does not decode. */

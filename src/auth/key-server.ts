@@ -255,7 +255,7 @@ export class KeyServer implements KeyStore {
     if (auth === undefined || secrets === undefined) {
       throw new AuthError(errno.EACCES, `no rotating secrets for ${formatAuthName(name)}`);
     }
-    writeSealed(w, auth.key, rotatingSecrets, secrets, keyUsage.ROTATING_SECRET);
+    writeSealed(w, auth.key, rotatingSecrets, secrets, keyUsage.ROTATING_SECRET, this.#entropy);
   }
 
   // --- tickets

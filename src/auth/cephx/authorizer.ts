@@ -35,10 +35,12 @@ export class Authorizer {
   readonly sessionKey: CryptoKey;
   readonly #base: Uint8Array;
   readonly #nonce: bigint;
+  readonly #entropy: Entropy;
 
   constructor(globalId: bigint, serviceId: number, ticket: TicketBlob, sessionKey: CryptoKey, entropy: Entropy) {
     this.sessionKey = sessionKey;
     this.#nonce = entropyU64(entropy);
+    this.#entropy = entropy;
     const w = new Writer(64 + ticket.blob.length);
     w.u8(AUTH_MODE_AUTHORIZER);
     w.u64(globalId);
@@ -80,6 +82,7 @@ export class Authorizer {
       authorize,
       { nonce: this.#nonce, haveChallenge, serverChallengePlusOne },
       keyUsage.AUTHORIZE,
+      this.#entropy,
     );
     return w.bytes();
   }
@@ -149,6 +152,7 @@ export class AuthorizerVerifier {
           authorizeChallenge,
           { serverChallenge: this.#challenge },
           keyUsage.AUTHORIZE_CHALLENGE,
+          this.#entropy,
         ),
       };
     }
@@ -163,6 +167,7 @@ export class AuthorizerVerifier {
       authorizeReply,
       { noncePlusOne: (nonce + 1n) & U64_MASK, connectionSecret },
       keyUsage.AUTHORIZE_REPLY,
+      this.#entropy,
     );
     return { kind: 'ok', payload: w.bytes(), info, connectionSecret };
   }

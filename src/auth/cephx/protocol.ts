@@ -18,8 +18,7 @@ import {
   type Writer,
 } from '../../encoding/index.ts';
 import { type Utime, utime } from '../../types/index.ts';
-import { aes256kHash } from '../aes256k.ts';
-import { type CryptoKey, cryptoKey, cryptoType, type KeyUsage, keyUsage, seal, unseal } from '../crypto.ts';
+import { type CryptoKey, cryptoKey, type KeyUsage, keyUsage, seal, sealAlike, unseal } from '../crypto.ts';
 import { AuthError } from '../error.ts';
 import { type AuthTicket, authTicket, tagged } from '../records.ts';
 
@@ -94,12 +93,7 @@ const challengeBlob = plain('CephXChallengeBlob', { serverChallenge: u64, client
  * last, incomplete word is left out. What keys of type aes256k seal is never twice the same: with them it is a keyed hash of the challenges.
  */
 export function challengeProof(secret: CryptoKey, server: bigint, client: bigint): bigint {
-  const challenges = { serverChallenge: server, clientChallenge: client };
-  const bytes =
-    secret.type === cryptoType.AES256K
-      ? aes256kHash(secret.secret, encodeToBytes(challengeBlob, challenges))
-      : encodeToBytes(blob, seal(secret, challengeBlob, challenges, keyUsage.CONNECTION_SECRET));
-  const r = new Reader(bytes);
+  const r = new Reader(sealAlike(secret, challengeBlob, { serverChallenge: server, clientChallenge: client }));
   let proof = 0n;
   while (r.remaining >= 8) proof ^= r.u64();
   return proof;
@@ -164,8 +158,15 @@ export function makeChallenge(entropy: Entropy): bigint {
 }
 
 /** A sealed value behind its length: encode_encrypt. */
-export function writeSealed<T>(w: Writer, key: CryptoKey, codec: Codec<T>, value: T, usage: KeyUsage): void {
-  w.blob(seal(key, codec, value, usage));
+export function writeSealed<T>(
+  w: Writer,
+  key: CryptoKey,
+  codec: Codec<T>,
+  value: T,
+  usage: KeyUsage,
+  entropy: Entropy,
+): void {
+  w.blob(seal(key, codec, value, usage, entropy));
 }
 
 export function readSealed<T>(r: Reader, key: CryptoKey, codec: Codec<T>, usage: KeyUsage): T {
@@ -185,7 +186,7 @@ export interface SessionAuthInfo {
 }
 
 /** The ticket as its holder passes it on. */
-export function sealTicket(info: SessionAuthInfo): TicketBlob {
+export function sealTicket(info: SessionAuthInfo, entropy: Entropy): TicketBlob {
   return {
     secretId: info.secretId,
     blob: seal(
@@ -193,6 +194,7 @@ export function sealTicket(info: SessionAuthInfo): TicketBlob {
       serviceTicketInfo,
       { ticket: info.ticket, sessionKey: info.sessionKey },
       keyUsage.TICKET_INFO,
+      entropy,
     ),
   };
 }
@@ -214,6 +216,7 @@ export function writeTickets(
   principalSecret: CryptoKey,
   infos: readonly SessionAuthInfo[],
   renewalKey: CryptoKey | undefined,
+  entropy: Entropy,
 ): void {
   w.u8(1);
   w.u32(infos.length);
@@ -226,11 +229,12 @@ export function writeTickets(
       serviceTicket,
       { sessionKey: info.sessionKey, validity: info.validity },
       keyUsage.TICKET_SESSION_KEY,
+      entropy,
     );
-    const ticket = encodeToBytes(ticketBlob, sealTicket(info));
+    const ticket = encodeToBytes(ticketBlob, sealTicket(info, entropy));
     w.u8(renewalKey === undefined ? 0 : 1);
     if (renewalKey === undefined) w.blob(ticket);
-    else writeSealed(w, renewalKey, blob, ticket, keyUsage.TICKET_BLOB);
+    else writeSealed(w, renewalKey, blob, ticket, keyUsage.TICKET_BLOB, entropy);
   }
 }
 

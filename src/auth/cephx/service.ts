@@ -136,14 +136,14 @@ export class CephxServiceHandler {
     if (monCaps === '') throw new AuthError(errno.EACCES, `${formatAuthName(this.name)} has no mon caps`);
     const w = new Writer(1024);
     responseHeader.encode(w, { requestType: CEPHX_GET_AUTH_SESSION_KEY, status: 0 });
-    writeTickets(w, entity.key, [info], renewal.key);
+    writeTickets(w, entity.key, [info], renewal.key, this.#entropy);
     let connectionSecret: Uint8Array = NO_BYTES;
     if (request.otherKeys !== 0) {
       if (secretLength === undefined) w.blob(NO_BYTES);
       else {
         connectionSecret = this.#entropy.bytes(secretLength);
         const sealed = new Writer(128);
-        writeSealed(sealed, info.sessionKey, blob, connectionSecret, keyUsage.CONNECTION_SECRET);
+        writeSealed(sealed, info.sessionKey, blob, connectionSecret, keyUsage.CONNECTION_SECRET, this.#entropy);
         w.blob(sealed.bytes());
       }
       w.blob(this.#extraTickets(request.otherKeys, info));
@@ -178,7 +178,7 @@ export class CephxServiceHandler {
     const infos = this.#ticketsFor(services, parent.ticket).infos;
     if (infos.length === 0) return NO_BYTES;
     const w = new Writer(1024);
-    writeTickets(w, parent.sessionKey, infos, undefined);
+    writeTickets(w, parent.sessionKey, infos, undefined, this.#entropy);
     return w.bytes();
   }
 
@@ -207,7 +207,7 @@ export class CephxServiceHandler {
     const result = infos.length === 0 && failed !== 0 ? -failed : 0;
     const w = new Writer(1024);
     responseHeader.encode(w, { requestType: CEPHX_GET_PRINCIPAL_SESSION_KEY, status: result });
-    writeTickets(w, info.sessionKey, infos, undefined);
+    writeTickets(w, info.sessionKey, infos, undefined, this.#entropy);
     return { result, payload: w.bytes() };
   }
 
