@@ -80,7 +80,7 @@ test("folders import only what the table allows, through the other folder's door
 
 test('clock, chance, network and disk live in runtime and cmd alone', () => {
   const pattern =
-    /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bsetTimeout\(|\bsetInterval\(|\bsetImmediate\(|\bprocess\.(?!env\.NODE_DEBUG)|from 'node:(?!assert|test|crypto|zlib|util|buffer|stream)[^']*'/;
+    /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\brandom(?:Bytes|UUID|Int|Fill|FillSync)\b|\bperformance\.now\(|\bsetTimeout\(|\bsetInterval\(|\bsetImmediate\(|\bprocess\.(?!env\.NODE_DEBUG)|from 'node:(?!assert|test|crypto|zlib|util|buffer|stream)[^']*'/;
   const wrong = [];
   for (const { name, text } of files) {
     if (['runtime', 'cmd'].includes(folderOf(name)) || isTest(name)) continue;
