@@ -1,7 +1,7 @@
 /** How much room the store has, as the OSD tells it and acts by it. */
 import type { Config } from '../config/index.ts';
 import { type MessageParts, MOSDFull } from '../messages/index.ts';
-import type { ObjectStore, StoreStats } from '../store/index.ts';
+import type { ObjectStore, PoolSpace, StoreStats } from '../store/index.ts';
 import { makeStoreStatfs, type OSDMap, osdState, type StoreStatfs } from '../types/index.ts';
 import { compressionOptions, poolCompression, SPARE_BYTES } from './options.ts';
 
@@ -57,14 +57,9 @@ export class Space {
 
   statfs(): StoreStatfs {
     const s = this.stats();
-    const f = makeStoreStatfs();
+    const f = spaceOf(s);
     f.total = s.total;
     f.available = s.available;
-    f.allocated = s.allocated;
-    f.dataStored = s.stored;
-    f.dataCompressed = s.compressedBytes;
-    f.dataCompressedAllocated = s.compressedAllocatedBytes;
-    f.dataCompressedOriginal = s.compressedOriginalBytes;
     f.omapAllocated = s.omapBytes;
     f.internalMetadata = s.metadataBytes;
     return f;
@@ -78,14 +73,7 @@ export class Space {
   byPool(): Map<number, StoreStatfs> {
     const pools = new Map<number, StoreStatfs>();
     for (const [pool, s] of this.#host.store.poolSpace?.() ?? []) {
-      if (pool < 0) continue;
-      const f = makeStoreStatfs();
-      f.allocated = s.allocated;
-      f.dataStored = s.stored;
-      f.dataCompressed = s.compressedBytes;
-      f.dataCompressedAllocated = s.compressedAllocatedBytes;
-      f.dataCompressedOriginal = s.compressedOriginalBytes;
-      pools.set(pool, f);
+      if (pool >= 0) pools.set(pool, spaceOf(s));
     }
     return pools;
   }
@@ -105,4 +93,15 @@ export class Space {
     if (last === undefined) return;
     for (const id of last.pools.keys()) if (!map.pools.has(id)) store.setPoolCompression(id, undefined);
   }
+}
+
+/** What is told of the whole store and of each pool alike. */
+function spaceOf(s: PoolSpace): StoreStatfs {
+  const f = makeStoreStatfs();
+  f.allocated = s.allocated;
+  f.dataStored = s.stored;
+  f.dataCompressed = s.compressedBytes;
+  f.dataCompressedAllocated = s.compressedAllocatedBytes;
+  f.dataCompressedOriginal = s.compressedOriginalBytes;
+  return f;
 }

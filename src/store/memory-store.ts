@@ -33,8 +33,8 @@ export class MemoryStore implements ObjectStore {
   readonly #size: number;
   readonly #meta = new Map<string, string>();
   readonly #collections = new Map<CollectionId, number>();
-  readonly #objects = new Map<string, MemoryObject>();
-  readonly #sorted = new SortedMap<MemoryObject>();
+  /** By their keys. */
+  readonly #objects = new SortedMap<MemoryObject>();
   readonly #checker: TransactionChecker;
   #callbacks: (() => void)[] = [];
   #formatted = false;
@@ -114,15 +114,13 @@ export class MemoryStore implements ObjectStore {
       omap: undefined,
       header: EMPTY,
     };
-    this.#objects.set(sortKey(name), object);
-    this.#sorted.set(object.key, object);
+    this.#objects.set(object.key, object);
     return object;
   }
 
   #drop(object: MemoryObject): void {
     this.#bytes -= object.data.allocated;
-    this.#objects.delete(sortKey(object.name));
-    this.#sorted.delete(object.key);
+    this.#objects.delete(object.key);
   }
 
   /** Runs a change of data and keeps the sum of bytes. */
@@ -208,7 +206,7 @@ export class MemoryStore implements ObjectStore {
         object.attrs.clear();
         return;
       case txOp.clone: {
-        if (sortKey(it.destObject) === sortKey(object.name)) return;
+        if (sortKey(it.destObject) === object.key) return;
         const to = this.#make(it.destObject);
         this.#change(to, () => {
           to.data = object.data.clone();
@@ -226,15 +224,13 @@ export class MemoryStore implements ObjectStore {
       case txOp.collMoveRename:
       case txOp.tryRename: {
         const name = it.destObject;
-        if (sortKey(name) === sortKey(object.name)) return;
+        if (sortKey(name) === object.key) return;
         const replaced = this.#objects.get(sortKey(name));
         if (replaced !== undefined) this.#drop(replaced);
-        this.#objects.delete(sortKey(object.name));
-        this.#sorted.delete(object.key);
+        this.#objects.delete(object.key);
         object.name = name;
         object.key = sortKey(name);
-        this.#objects.set(sortKey(name), object);
-        this.#sorted.set(object.key, object);
+        this.#objects.set(object.key, object);
         return;
       }
       case txOp.omapClear:
@@ -287,7 +283,7 @@ export class MemoryStore implements ObjectStore {
     const bits = this.#collections.get(collection);
     if (bits === undefined) return undefined;
     for (const { start, end } of collectionRanges(collection, bits)) {
-      for (const [key, object] of this.#sorted.entries(start)) {
+      for (const [key, object] of this.#objects.entries(start)) {
         if (key >= end) break;
         if (!skip(object.name)) return object;
       }
@@ -309,7 +305,7 @@ export class MemoryStore implements ObjectStore {
   }
 
   *#names(from: SortKey): IterableIterator<readonly [SortKey, Ghobject]> {
-    for (const [key, object] of this.#sorted.entries(from)) yield [key, object.name];
+    for (const [key, object] of this.#objects.entries(from)) yield [key, object.name];
   }
 
   #ranges(collection: CollectionId): { start: SortKey; end: SortKey }[] {
