@@ -1,7 +1,7 @@
 /** How much room the store has, as the OSD tells it and acts by it. */
 import type { Config } from '../config/index.ts';
 import { type MessageParts, MOSDFull } from '../messages/index.ts';
-import type { ObjectStore, PoolSpace, StoreStats } from '../store/index.ts';
+import type { ObjectStore, PoolSpace, StoreRoom, StoreStats } from '../store/index.ts';
 import { makeStoreStatfs, type OSDMap, osdState, type StoreStatfs } from '../types/index.ts';
 import { compressionOptions, poolCompression, SPARE_BYTES } from './options.ts';
 
@@ -25,17 +25,21 @@ export class Space {
    * The store's space less what is kept spare beyond the size that was asked for: where writes that are under way go while the OSD is being found full. A copy can
    * refuse nothing that its primary has taken.
    */
+  room(): StoreRoom {
+    const room = this.#host.store.room();
+    const spare = Math.min(SPARE_BYTES, Math.max(0, room.total - this.#host.config.num('bluestore_block_size')));
+    return { total: room.total - spare, available: Math.max(0, room.available - spare) };
+  }
+
   stats(): StoreStats {
-    const s = this.#host.store.statfs();
-    const spare = Math.min(SPARE_BYTES, Math.max(0, s.total - this.#host.config.num('bluestore_block_size')));
-    return spare === 0 ? s : { ...s, total: s.total - spare, available: Math.max(0, s.available - spare) };
+    return { ...this.#host.store.statfs(), ...this.room() };
   }
 
   /** Tells the monitors where the map has another state of fullness than this OSD. They mark the pools, and clients then hold their writes. */
   reportFullness(): void {
     const { map, whoami } = this.#host;
     if (!map.exists(whoami)) return;
-    const { total, available } = this.stats();
+    const { total, available } = this.room();
     const used = total > 0 ? (total - available) / total : 0;
     const levels = [
       [map.fullRatio, osdState.FULL],
@@ -51,7 +55,7 @@ export class Space {
 
   /** Whether so little is left that writes must not even begin (osd_failsafe_full_ratio). */
   get failsafeFull(): boolean {
-    const { total, available } = this.stats();
+    const { total, available } = this.room();
     return total > 0 && (total - available) / total > this.#host.config.num('osd_failsafe_full_ratio');
   }
 

@@ -23,6 +23,9 @@ export interface StoreStats {
   readonly compressedOriginalBytes: number;
 }
 
+/** See {@link ObjectStore.room}. */
+export type StoreRoom = Pick<StoreStats, 'total' | 'available'>;
+
 /** What of {@link StoreStats} is known of each pool. */
 export type PoolSpace = Pick<
   StoreStats,
@@ -136,6 +139,8 @@ export interface ObjectStore {
   ): Iterable<readonly [key: string, value: Uint8Array]> | undefined;
 
   statfs(): StoreStats;
+  /** Of {@link statfs} what says how full the store is: cheap enough for every operation. */
+  room(): StoreRoom;
   /** Space by pool. Absent where the store does not count by pool. */
   poolSpace?(): ReadonlyMap<number, PoolSpace>;
   /** How data is compressed that is written from now on, and what is otherwise in some pools. Absent where nothing is compressed. */

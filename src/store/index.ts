@@ -6,6 +6,7 @@ export {
   type ObjectStore,
   type PoolSpace,
   StoreError,
+  type StoreRoom,
   type StoreStats,
 } from './api.ts';
 export { OBJECT_SIZE_MAX } from './check.ts';

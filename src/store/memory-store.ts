@@ -1,6 +1,13 @@
 import type { Clock } from '../base/index.ts';
 import type { Ghobject } from '../types/index.ts';
-import { type CollectionId, type ObjectStat, type ObjectStore, StoreError, type StoreStats } from './api.ts';
+import {
+  type CollectionId,
+  type ObjectStat,
+  type ObjectStore,
+  StoreError,
+  type StoreRoom,
+  type StoreStats,
+} from './api.ts';
 import { type ByteString, fromByteString, toByteString } from './byte-string.ts';
 import { type StoreFacts, TransactionChecker } from './check.ts';
 import { compareCollectionIds } from './collection-id.ts';
@@ -391,10 +398,8 @@ export class MemoryStore implements ObjectStore {
   }
 
   statfs(): StoreStats {
-    const used = Math.min(this.#bytes, this.#size);
     return {
-      total: this.#size,
-      available: this.#size - used,
+      ...this.room(),
       allocated: this.#bytes,
       stored: this.#bytes,
       omapBytes: 0,
@@ -403,6 +408,10 @@ export class MemoryStore implements ObjectStore {
       compressedAllocatedBytes: 0,
       compressedOriginalBytes: 0,
     };
+  }
+
+  room(): StoreRoom {
+    return { total: this.#size, available: this.#size - Math.min(this.#bytes, this.#size) };
   }
 }
 

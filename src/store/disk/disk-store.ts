@@ -16,6 +16,7 @@ import {
   type ObjectStore,
   type PoolSpace,
   StoreError,
+  type StoreRoom,
   type StoreStats,
 } from '../api.ts';
 import { Arena } from '../arena.ts';
@@ -796,12 +797,10 @@ export class DiskStore implements ObjectStore {
 
   statfs(): StoreStats {
     const { core, log } = this.#need();
-    const { allocator } = core;
     const { allocated, stored, compressed, compressedAllocated, compressedOriginal } = core.usage.total;
     const omapBytes = core.usage.omap;
     return {
-      total: allocator.blockCount * BLOCK_SIZE,
-      available: Math.max(0, allocator.free + allocator.pendingFree - core.unplaced) * BLOCK_SIZE,
+      ...this.room(),
       allocated,
       stored,
       omapBytes,
@@ -810,6 +809,15 @@ export class DiskStore implements ObjectStore {
       compressedBytes: compressed,
       compressedAllocatedBytes: compressedAllocated,
       compressedOriginalBytes: compressedOriginal,
+    };
+  }
+
+  room(): StoreRoom {
+    const { core } = this.#need();
+    const { allocator } = core;
+    return {
+      total: allocator.blockCount * BLOCK_SIZE,
+      available: Math.max(0, allocator.free + allocator.pendingFree - core.unplaced) * BLOCK_SIZE,
     };
   }
 
