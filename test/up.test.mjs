@@ -203,7 +203,9 @@ test('a cluster whose operator removed a monitor and an OSD and took another out
     c.kill('osd.2');
     await c.ceph('osd', 'purge', '2', '--force', '--yes-i-really-mean-it');
     await c.down();
-    await c.up();
+    const { code, stderr } = await sepiola(['up', '--dir', c.dir, '--detach']);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /mon\.c is no longer of this cluster: left out\nresumed a cluster of 2 OSDs/);
     const status = await c.cephJson('status');
     assert.deepEqual(status.quorum_names, ['a', 'b']);
     assert.equal(status.osdmap.num_up_osds, 2);

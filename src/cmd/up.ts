@@ -165,6 +165,8 @@ function checkWritable(dir: ClusterDir): void {
 interface Readiness {
   readonly ready: boolean;
   readonly waitingFor: string;
+  /** OSDs that are up. */
+  readonly osds: number;
 }
 
 async function ask<T>(client: AdminClient, prefix: string): Promise<T> {
@@ -189,7 +191,7 @@ async function readiness(client: AdminClient, plan: ClusterPlan, fresh: boolean)
   if (quorum.length < mons) missing.push(`monitors (${quorum.join(', ')} of ${mons} in the quorum)`);
   if (up < osds || (fresh && inside < osds)) missing.push(`OSDs (${up} up, ${inside} in of ${osds})`);
   if (!status.mgrmap.available) missing.push('an active manager');
-  return { ready: missing.length === 0, waitingFor: missing.join(' and ') };
+  return { ready: missing.length === 0, waitingFor: missing.join(' and '), osds: up };
 }
 
 /** Whether the cluster's maps have the monitor or OSD; managers come and go. */
@@ -207,14 +209,14 @@ async function anyAnswers(plan: ClusterPlan): Promise<boolean> {
   return false;
 }
 
-/** Waits until the cluster is whole. Throws with the reason and the log to read. A daemon that was removed from the cluster may end: it is taken from `children`. */
+/** Waits until the cluster is whole; gives how many OSDs it has then. Throws with the reason and the log to read. A daemon that was removed from the cluster may end: it is taken from `children`. */
 async function waitReady(
   dir: ClusterDir,
   plan: ClusterPlan,
   fresh: boolean,
   children: Map<string, ChildProcess>,
   interrupted: () => boolean,
-): Promise<void> {
+): Promise<number> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   let waitingFor = 'the monitor';
   let client: AdminClient | undefined;
@@ -246,7 +248,7 @@ async function waitReady(
           children.delete(name);
         }
         const state = await readiness(client, plan, fresh);
-        if (state.ready && lost === undefined) return;
+        if (state.ready && lost === undefined) return state.osds;
         waitingFor = state.waitingFor;
       } catch (error) {
         waitingFor = `the monitor (${(error as Error).message})`;
@@ -393,9 +395,9 @@ export async function up(argv: string[]): Promise<number> {
   try {
     if (fresh) await makeCluster(dir, plan);
     for (const name of daemonNames(plan)) children.set(name, spawnDaemon(dir, name, detach));
-    await waitReady(dir, plan, fresh, children, () => interrupted);
+    const osds = await waitReady(dir, plan, fresh, children, () => interrupted);
     process.stderr.write(
-      `${fresh ? 'made' : 'resumed'} a cluster of ${plan.osds} OSDs in ${((Date.now() - started) / 1000).toFixed(1)} s\n  export CEPH_CONF=${dir.conf}\n`,
+      `${fresh ? 'made' : 'resumed'} a cluster of ${osds} OSDs in ${((Date.now() - started) / 1000).toFixed(1)} s\n  export CEPH_CONF=${dir.conf}\n`,
     );
     if (detach) return 0;
     await watch(dir, children, () => interrupted);
