@@ -98,6 +98,14 @@ test('PGs map where osdmaptool says', () => {
   }
 });
 
+test('a stretch pool of Ceph 20.2.4 is what `osd pool stretch show` says', () => {
+  const map = OSDMap.decode(corpusBytes('maps/osdmap-20.2.4-stretch.bin'));
+  const { isStretchPool, peeringCrushBucketCount, peeringCrushBucketTarget, peeringCrushBucketBarrier } = map.pool(2)!;
+  assert.deepEqual([peeringCrushBucketCount, peeringCrushBucketTarget], [2, 3]);
+  assert.equal(map.crush.typeNames.get(peeringCrushBucketBarrier), 'zone');
+  assert.ok(isStretchPool && !map.pool(1)!.isStretchPool);
+});
+
 test('the table of all PGs follows the maps, and does less than all again', () => {
   const table = new PgTable(maps()[0]!);
   let mapped = 0;
