@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   accessSync,
   closeSync,
@@ -194,13 +195,31 @@ async function readiness(client: AdminClient, plan: ClusterPlan, fresh: boolean)
   return { ready: missing.length === 0, waitingFor: missing.join(' and '), osds: up };
 }
 
-/** Whether the cluster's maps have the monitor or OSD; managers come and go. */
-async function isMember(client: AdminClient, name: string): Promise<boolean> {
-  const [type, id] = name.split('.') as [string, string];
-  if (type === 'osd') return (await ask<number[]>(client, 'osd ls')).includes(Number(id));
-  if (type === 'mon')
-    return (await ask<{ mons: { name: string }[] }>(client, 'mon dump')).mons.some((m) => m.name === id);
-  return true;
+/** Those of the daemons that the cluster's maps no longer have, as monitors and OSDs are removed; managers come and go. */
+async function removedOf(client: AdminClient, names: Iterable<string>): Promise<string[]> {
+  const { mons } = await ask<{ mons: { name: string }[] }>(client, 'mon dump');
+  const members = new Set(mons.map(({ name }) => `mon.${name}`));
+  for (const id of await ask<number[]>(client, 'osd ls')) members.add(`osd.${id}`);
+  return [...names].filter((name) => REMOVABLE.test(name) && !members.has(name));
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+/** Stops daemons that were removed from the cluster, where they have not ended by themselves, and takes them from `children`. */
+async function leaveOut(names: readonly string[], children: Map<string, ChildProcess>): Promise<void> {
+  for (const name of names) {
+    const child = children.get(name);
+    if (child === undefined) continue;
+    if (!hasEnded(child)) {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      const kill = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await gone;
+      clearTimeout(kill);
+    }
+    children.delete(name);
+    process.stderr.write(`${name} is no longer of this cluster: left out\n`);
+  }
 }
 
 /** Whether one of the monitors listens. */
@@ -223,13 +242,12 @@ async function waitReady(
   try {
     while (Date.now() < deadline) {
       if (interrupted()) throw new ErrnoError('EINTR', 'interrupted; what was started is stopped again');
-      const ended = [...children].filter(([, child]) => child.exitCode !== null || child.signalCode !== null);
+      const ended = [...children].filter(([, child]) => hasEnded(child));
       const [first] = ended;
       if (first !== undefined) {
         // Whether it was removed the monitors tell, if one runs.
-        const isRunning = ([name, child]: [string, ChildProcess]): boolean =>
-          name.startsWith('mon.') && child.exitCode === null && child.signalCode === null;
-        if (fresh || !REMOVABLE.test(first[0]) || ![...children].some(isRunning)) throw endedEarly(dir, ...first);
+        const monitorRuns = [...children].some(([name, child]) => name.startsWith('mon.') && !hasEnded(child));
+        if (fresh || !REMOVABLE.test(first[0]) || !monitorRuns) throw endedEarly(dir, ...first);
       }
       let lost: [string, ChildProcess] | undefined;
       try {
@@ -239,15 +257,12 @@ async function waitReady(
           continue;
         }
         client ??= await AdminClient.connect(dir.conf, Math.min(5000, deadline - Date.now()));
-        for (const [name, child] of ended) {
-          if (await isMember(client, name)) {
-            lost = [name, child];
-            break;
-          }
-          process.stderr.write(`${name} is no longer of this cluster: left out\n`);
-          children.delete(name);
-        }
         const state = await readiness(client, plan, fresh);
+        if (!fresh && (state.ready || first !== undefined)) {
+          const removed = await removedOf(client, children.keys());
+          lost = ended.find(([name]) => !removed.includes(name));
+          await leaveOut(removed, children);
+        }
         if (state.ready && lost === undefined) return state.osds;
         waitingFor = state.waitingFor;
       } catch (error) {
