@@ -45,6 +45,7 @@ class FakeIo implements ToolIo {
   lookup(): string {
     return '';
   }
+  servers(): undefined {}
   text(path: string): string {
     return new TextDecoder().decode(this.files.get(path));
   }

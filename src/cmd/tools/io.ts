@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { ErrnoError } from '../../base/index.ts';
 import { DecodeError } from '../../encoding/index.ts';
-import { resolveHost } from '../../runtime/index.ts';
+import { resolveHost, resolveService } from '../../runtime/index.ts';
 import { type Utime, utimeFromMs, uuidFromRandom } from '../../types/index.ts';
 import { ToolExit } from './args.ts';
 
@@ -23,6 +23,17 @@ export interface ToolIo {
   random(n: number): number;
   /** Addresses of a host; or why there are none, in the words of the C library. */
   lookup(host: string): readonly string[] | string;
+  /** Servers of a service, `NAME` or `NAME_DOMAIN`, as the DNS names them; undefined where it names none. */
+  servers(service: string): readonly Server[] | undefined;
+}
+
+export interface Server {
+  /** Within its domain. */
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly priority: number;
+  readonly weight: number;
 }
 
 export const systemIo: ToolIo = {
@@ -36,6 +47,7 @@ export const systemIo: ToolIo = {
   seconds: () => performance.now() / 1000,
   random: (n) => randomInt(Math.max(1, n)),
   lookup: () => NAME_FAILURES.EAI_AGAIN,
+  servers: () => undefined,
 };
 
 const NAME_FAILURES = {
@@ -43,8 +55,8 @@ const NAME_FAILURES = {
   EAI_AGAIN: 'Temporary failure in name resolution',
 } as const;
 
-/** `io` that knows the addresses of these hosts: tools run in one go, and looking up does not. */
-export async function withLookups(io: ToolIo, hosts: Iterable<string>): Promise<ToolIo> {
+/** `io` that knows the addresses of these hosts, and this service's servers: tools run in one go, and looking up does not. */
+export async function withLookups(io: ToolIo, hosts: Iterable<string>, service?: string): Promise<ToolIo> {
   const known = new Map<string, readonly string[] | string>();
   for (const host of hosts) {
     try {
@@ -55,7 +67,22 @@ export async function withLookups(io: ToolIo, hosts: Iterable<string>): Promise<
       known.set(host, code === 'EAI_AGAIN' ? NAME_FAILURES.EAI_AGAIN : NAME_FAILURES.ENOTFOUND);
     }
   }
-  return { ...io, lookup: (host) => known.get(host) ?? io.lookup(host) };
+  const servers = service === undefined ? undefined : await serversOf(service);
+  return {
+    ...io,
+    lookup: (host) => known.get(host) ?? io.lookup(host),
+    servers: (name) => (name === service ? servers : io.servers(name)),
+  };
+}
+
+async function serversOf(service: string): Promise<Server[] | undefined> {
+  const [name = '', domain] = service.split(/_(.*)/s);
+  const found: Server[] = [];
+  for (const { name: target, ...rest } of await resolveService(name, domain)) {
+    const [address] = await resolveHost(target).catch(() => []);
+    if (address !== undefined) found.push({ ...rest, name: target.replace(/\..*$/s, ''), address });
+  }
+  return found.length === 0 ? undefined : found;
 }
 
 const MESSAGES: Record<string, string> = {

@@ -1,4 +1,4 @@
-import { confFor, parseConf } from '../../config/index.ts';
+import { type ConfFile, confFor, parseConf } from '../../config/index.ts';
 import { decodeFromBytes, decodeText, encodeToBytes } from '../../encoding/index.ts';
 import {
   addrType,
@@ -275,12 +275,80 @@ function resolved(text: string, io: ToolIo): string {
 
 const unparsed = (text: string): ToolExit => new ToolExit(234, `unable to parse addrs in '${text}'\n`);
 
-function generate(map: MonMap, config: ReadonlyMap<string, string>, io: ToolIo): MonMap {
-  const host = config.get('mon_host') ?? '';
-  if (host === '' && map.size === 0) {
-    // Ceph asks the DNS for a service record then. This one does not, so there is none.
-    throw new ToolExit(254, 'unable to get monitor info from DNS SRV with service name: ceph-mon\n');
+const ENOENT_EXIT = 254;
+
+/** Adds a monitor that a section or the DNS names; one that is in the map, by any of its addresses, stays. */
+function withSeed(map: MonMap, name: string, addr: EntityAddr, priority: number, weight: number): MonMap {
+  if (map.nameOfAddr(addr) !== undefined || map.mon(name) !== undefined) return map;
+  return map.withMon(makeMonInfo(name, EntityAddrVec.of(addr), { priority, weight }));
+}
+
+/** A number at the start of a text, as C reads it; undefined where there is none. */
+function leadingNumber(text: string): number | undefined {
+  const found = /^\s*\+?(\d+)/.exec(text);
+  return found === null ? undefined : Number(found[1]) & 0xffff;
+}
+
+/** Monitors of a file's `[mon.NAME]` sections, the oldest way to name them: each with its `mon addr`, of the first protocol where it does not say. */
+function fromSections(map: MonMap, conf: ConfFile | undefined, io: ToolIo): MonMap {
+  let made = map;
+  for (const section of [...(conf?.keys() ?? [])].sort()) {
+    if (!section.startsWith('mon.') || section === 'mon.') continue;
+    const name = section.slice('mon.'.length);
+    const option = (key: string): string | undefined =>
+      [section, 'mon', 'global'].map((s) => conf?.get(s)?.get(key)).find((value) => value !== undefined);
+    const text = option('mon_addr');
+    if (text === undefined) {
+      io.err(`failed to get an address for mon.${name}: error -2\n`);
+      continue;
+    }
+    const addr = EntityAddr.parse(text, addrType.LEGACY);
+    if (addr === undefined) {
+      io.err(`unable to parse address for mon.${name}: addr='${text}'\n`);
+      continue;
+    }
+    const shares: Record<'priority' | 'weight', number> = { priority: 0, weight: 0 };
+    let isBad = false;
+    for (const key of ['priority', 'weight'] as const) {
+      const value = option(`mon_${key}`);
+      const number = value === undefined ? 0 : leadingNumber(value);
+      if (number === undefined) io.err(`unable to parse ${key} for mon.${name}: ${key}='${value}'\n`);
+      if (number === undefined) isBad = true;
+      if (isBad) break;
+      shares[key] = number!;
+    }
+    if (isBad) continue;
+    const whole = addr.port === 0 ? addr.with({ port: PORT_LEGACY }) : addr;
+    const holder = made.nameOfAddr(whole);
+    if (holder !== undefined) made = made.withoutMon(holder);
+    if (made.mon(name) !== undefined) made = made.withoutMon(name);
+    made = withSeed(made, name, whole, shares.priority, shares.weight);
   }
+  return made;
+}
+
+/** Monitors that the DNS names as servers of a service, with a port of one protocol, or of both. */
+function fromService(map: MonMap, config: ReadonlyMap<string, string>, io: ToolIo): MonMap {
+  const found = io.servers(config.get('mon_dns_srv_name') ?? 'ceph-mon');
+  if (found === undefined) {
+    throw new ToolExit(ENOENT_EXIT, 'unable to get monitor info from DNS SRV with service name: ceph-mon\n');
+  }
+  let made = map;
+  // A host that has several records counts once, with the last of them.
+  const byName = new Map(found.map((server) => [server.name, server]));
+  for (const [name, { address, port, priority, weight }] of [...byName].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const any = EntityAddr.fromHost(address, port);
+    if (any === undefined) continue;
+    const v2 = any.with({ type: addrType.MSGR2, port: port === 0 ? PORT_MSGR2 : port });
+    const v1 = any.with({ type: addrType.LEGACY, port: port === 0 ? PORT_LEGACY : port });
+    if (port !== PORT_LEGACY) made = withSeed(made, name, v2, priority, weight);
+    if (port !== PORT_MSGR2) made = withSeed(made, `${name}-legacy`, v1, priority, weight);
+  }
+  return made;
+}
+
+function generate(map: MonMap, config: ReadonlyMap<string, string>, conf: ConfFile | undefined, io: ToolIo): MonMap {
+  const host = config.get('mon_host') ?? '';
   const list = parseMonHost(host) ?? parseMonHost(resolved(host, io));
   if (list === undefined) throw unparsed(host);
   let made = map;
@@ -291,6 +359,9 @@ function generate(map: MonMap, config: ReadonlyMap<string, string>, io: ToolIo):
     if (given.length === 1 && addrs.addrs.some((addr) => made.nameOfAddr(addr) !== undefined)) continue;
     made = made.withMon(makeMonInfo(name, addrs));
   }
+  if (made.size === 0) made = fromSections(made, conf, io);
+  if (made.size === 0) made = fromService(made, config, io);
+  if (made.size === 0) throw new ToolExit(ENOENT_EXIT, 'no monitors specified to connect to.\n');
   const now = io.now();
   return made.with({ created: now, lastChanged: now }).withLegacyRanks();
 }
@@ -319,16 +390,21 @@ function setInitialMembers(map: MonMap, members: readonly string[], io: ToolIo):
   return made;
 }
 
-function fileConfig(config: Map<string, string>, io: ToolIo): Map<string, string> {
+function readConf(config: ReadonlyMap<string, string>, io: ToolIo): ConfFile | undefined {
   const path = config.get('conf');
-  if (path === undefined) return config;
+  if (path === undefined) return undefined;
   let bytes: Uint8Array;
   try {
     bytes = io.readFile(path);
   } catch (error) {
     throw new ToolExit(1, `${ME}: cannot read ${path}: ${describeError(error)}\n`);
   }
-  return new Map([...confFor(parseConf(decodeText(bytes), path), 'client', 'admin'), ...config]);
+  return parseConf(decodeText(bytes), path);
+}
+
+/** What the command line says, and a file where it says nothing. */
+function withFile(config: Map<string, string>, conf: ConfFile | undefined): Map<string, string> {
+  return conf === undefined ? config : new Map([...confFor(conf, 'client', 'admin'), ...config]);
 }
 
 function tool(argv: string[], io: ToolIo): number {
@@ -339,7 +415,8 @@ function tool(argv: string[], io: ToolIo): number {
   }
   if (showsVersion(argv, io)) return 0;
   const { config: given, rest } = takeConfig(argv);
-  const config = fileConfig(given, io);
+  const conf = readConf(given, io);
+  const config = withFile(given, conf);
   if (config.has('fsid') && parseUuid(config.get('fsid')!) === undefined) {
     io.err(`parse error setting 'fsid' to '${config.get('fsid')}'\n`);
   }
@@ -369,7 +446,7 @@ function tool(argv: string[], io: ToolIo): number {
     }
   }
   if (q.enableAllFeatures) map = change(map.with({ persistentFeatures: MON_FEATURES_PERSISTENT }));
-  if (q.generate) map = generate(map, config, io);
+  if (q.generate) map = generate(map, config, conf, io);
   if (q.minMonRelease !== 0) {
     map = change(map.with({ minMonRelease: q.minMonRelease }));
     io.out(`setting min_mon_release = ${releaseName(q.minMonRelease)}\n`);
@@ -421,25 +498,30 @@ function applyEdits(start: MonMap, q: Request, io: ToolIo): MonMap {
   return map;
 }
 
-/** Hosts that the tool will look up. */
-function hostsOf(argv: string[], io: ToolIo): string[] {
-  if (!argv.includes('--generate')) return [];
+/** What the tool will look up: hosts, or a service. */
+function lookupsOf(argv: string[], io: ToolIo): { hosts: string[]; service?: string } {
+  if (!argv.includes('--generate')) return { hosts: [] };
   try {
-    const text = fileConfig(takeConfig(argv).config, io).get('mon_host') ?? '';
-    return parseMonHost(text) === undefined ? hostWords(text).map(({ host }) => host) : [];
+    const given = takeConfig(argv).config;
+    const conf = readConf(given, io);
+    const config = withFile(given, conf);
+    const text = config.get('mon_host') ?? '';
+    const hosts = parseMonHost(text) === undefined ? hostWords(text).map(({ host }) => host) : [];
+    return text === '' ? { hosts, service: config.get('mon_dns_srv_name') ?? 'ceph-mon' } : { hosts };
   } catch (error) {
     // The tool itself says what is wrong.
-    if (error instanceof ToolExit) return [];
+    if (error instanceof ToolExit) return { hosts: [] };
     throw error;
   }
 }
 
-/** Names of hosts have to be known to `io`, see {@link withLookups}. */
+/** Names of hosts and services have to be known to `io`, see {@link withLookups}. */
 export function monmaptool(argv: string[], io?: ToolIo): number {
   return runTool(tool, argv, io);
 }
 
-/** {@link monmaptool} for the command line: looks up the names of hosts first. */
+/** {@link monmaptool} for the command line: looks up names first. */
 export async function monmaptoolCommand(argv: string[]): Promise<number> {
-  return monmaptool(argv, await withLookups(systemIo, hostsOf(argv, systemIo)));
+  const { hosts, service } = lookupsOf(argv, systemIo);
+  return monmaptool(argv, await withLookups(systemIo, hosts, service));
 }

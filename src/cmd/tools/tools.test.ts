@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { decodeFromBytes } from '../../encoding/index.ts';
+import { monMap } from '../../types/index.ts';
 import type { ToolIo } from './io.ts';
 import { monmaptool } from './monmaptool.ts';
 import { osdmaptool } from './osdmaptool.ts';
@@ -30,6 +32,14 @@ function fakeIo(files: Map<string, Uint8Array>): ToolIo & { text: () => string }
       if (host === 'both') return ['10.0.0.7', 'fd00::7'];
       return /^[\d.]+$/.test(host) ? [host] : 'Name or service not known';
     },
+    servers: (service) =>
+      service === 'stores_example.com'
+        ? [
+            { name: 'y', address: '10.0.1.2', port: 6789, priority: 10, weight: 60 },
+            { name: 'x', address: '10.0.1.1', port: 3300, priority: 20, weight: 30 },
+            { name: 'z', address: '10.0.1.3', port: 7000, priority: 0, weight: 0 },
+          ]
+        : undefined,
   };
 }
 
@@ -84,6 +94,72 @@ test('monmaptool --generate takes names of hosts', () => {
   assert.equal(failed.status, 234);
   assert.match(failed.text, /^server name not found: nowhere \(Name or service not known\)$/m);
   assert.match(failed.text, /^unable to parse addrs in 'both,nowhere'$/m);
+});
+
+test('monmaptool --generate takes monitors of sections, and what is wrong with the others it says as Ceph does', () => {
+  const conf = `[global]
+[mon.b]
+mon addr = 10.0.0.2:3300
+mon priority = 4
+mon weight = 7
+[mon.a]
+mon addr = 10.0.0.1
+[mon.c]
+mon addr = 10.0.0.3:6789
+[mon.d]
+log file = x
+[mon.e]
+mon addr = rubbish
+[mon.f]
+mon addr = 10.0.0.3:6789
+[mon.g]
+mon addr = v2:10.0.0.9:3300
+mon priority = x
+[mon.h]
+mon addr = [v2:10.0.0.10:3300,v1:10.0.0.10:6789]
+[mon.i]
+mon addr = [fd00::1]:6789
+[mon.]
+mon addr = 10.0.0.77
+`;
+  files.set('sections.conf', new TextEncoder().encode(conf));
+  const made = run(monmaptool, '-c sections.conf --create --clobber --generate --print s');
+  assert.equal(made.status, 0, made.text);
+  // Seen from Ceph 16.2.15's tool with this file.
+  assert.deepEqual(
+    made.text.split('\n').filter((line) => /^\d: |^failed|^unable/.test(line)),
+    [
+      'failed to get an address for mon.d: error -2',
+      "unable to parse address for mon.e: addr='rubbish'",
+      "unable to parse priority for mon.g: priority='x'",
+      "unable to parse address for mon.h: addr='[v2:10.0.0.10:3300,v1:10.0.0.10:6789]'",
+      '0: v1:10.0.0.2:3300/0 mon.b',
+      '1: v1:10.0.0.1:6789/0 mon.a',
+      '2: v1:10.0.0.3:6789/0 mon.f',
+      '3: v1:[fd00::1]:6789/0 mon.i',
+    ],
+  );
+  const b = decodeFromBytes(monMap, files.get('s')!).mon('b')!;
+  assert.deepEqual([b.priority, b.weight], [4, 7]);
+});
+
+test('monmaptool --generate asks the DNS for the servers of a service where nothing else names monitors', () => {
+  files.set('srv.conf', new TextEncoder().encode('[global]\nmon dns srv name = stores_example.com\n'));
+  const made = run(monmaptool, '-c srv.conf --create --clobber --generate --print d');
+  assert.equal(made.status, 0, made.text);
+  assert.deepEqual(
+    made.text.split('\n').filter((line) => /^\d: /.test(line)),
+    [
+      '0: v1:10.0.1.2:6789/0 mon.y-legacy',
+      '1: v1:10.0.1.3:7000/0 mon.z-legacy',
+      '2: v2:10.0.1.1:3300/0 mon.x',
+      '3: v2:10.0.1.3:7000/0 mon.z',
+    ],
+  );
+  // Seen from Ceph 16.2.15's tool with a DNS that says the same.
+  const none = run(monmaptool, '--create --clobber --generate d');
+  assert.equal(none.status, 254);
+  assert.match(none.text, /^unable to get monitor info from DNS SRV with service name: ceph-mon$/m);
 });
 
 test('osdmaptool makes a map, and evens out its PGs without putting two copies together', () => {
