@@ -11,6 +11,7 @@ import { Rados, RadosError } from '../rados/index.ts';
 import {
   installCrc32cOnDemand,
   installNativeCompressors,
+  keepCompiled,
   Scope,
   systemClock,
   systemEntropy,
@@ -119,6 +120,8 @@ export class Cluster implements AsyncDisposable {
   /** The same, while nobody has asked for a client. */
   #spare: Rados | undefined;
   #closing: Promise<void> | undefined;
+  /** It came up. */
+  #isWhole = false;
 
   private constructor(dir: ClusterDir, plan: ClusterPlan, isTemporary: boolean, release: () => void) {
     this.#dir = dir;
@@ -182,6 +185,7 @@ export class Cluster implements AsyncDisposable {
         if (plan.store === 'disk') sealLayout(dir, plan);
       }
       await made.#startAll(options.timeout ?? 30_000);
+      made.#isWhole = true;
       return made;
     } catch (error) {
       if (cluster !== undefined) await cluster.close().catch(() => {});
@@ -456,6 +460,7 @@ export class Cluster implements AsyncDisposable {
     for (const scope of [...this.#starting, ...this.#clients.map((client) => client.scope)]) await scope.end();
     this.#release();
     if (this.#isTemporary) rmSync(this.#dir.path, { recursive: true, force: true });
+    if (this.#isWhole) keepCompiled();
     if (failures.length > 0) throw failures[0];
   }
 }
