@@ -1,5 +1,5 @@
 // The RADOS library beside Ceph's own `rados bench`, on one real Ceph, in one run: the same pool, sizes and number in flight, by turns.
-//   usage: node bench/client.mjs [--conf FILE] [--seconds N] [--rounds N] [--into FILE]
+//   usage: node bench/client.mjs [--conf FILE] [--seconds N] [--rounds N] [--size BYTES] [--into FILE]
 // Without --conf a real Ceph of 3 OSDs is brought up for it. Give --conf of a cluster of this project to measure that.
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -72,6 +72,7 @@ let isSlow = false;
 try {
   say(`${cpus().length} CPUs, Node ${process.version}, ${IN_FLIGHT} in flight, ${SECONDS} s a run, best of ${ROUNDS}`);
   for (const size of [4096, 4 << 20]) {
+    if (![undefined, String(size)].includes(argument('--size'))) continue;
     const pool = `bench${size}`;
     await rados.createPool(pool, { pgNum: 32, size: 3, application: 'bench' });
     const io = await rados.openPool(pool);
