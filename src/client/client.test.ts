@@ -407,6 +407,18 @@ test('reads into a buffer; errors say what failed, and where', async () => {
   rados.shutdown();
 });
 
+test("long content that was read is the caller's: changed, it can be written back", async () => {
+  const { world, rados, io } = await start();
+  await world.settle(io.writeFull('o', new Uint8Array(200_000).fill(3)));
+  for (const options of [{}, { into: new Uint8Array(200_000) }]) {
+    const content = await world.settle(io.read('o', options));
+    content[150_000]! += 1;
+    await world.settle(io.writeFull('o', content));
+    assert.deepEqual(await world.settle(io.read('o')), content);
+  }
+  rados.shutdown();
+});
+
 test('a read that was given up leaves the buffer alone, however much of the reply is there', async () => {
   const { world, rados, io } = await start();
   const content = new Uint8Array(100_000).fill(7);
