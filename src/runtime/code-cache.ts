@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cachedDataVersionTag } from 'node:v8';
 import { runInThisContext, Script } from 'node:vm';
+import { threadId } from 'node:worker_threads';
 
 /*
  * Loads the package's bundle with what V8 made of it the last time. Most of what the start of a cluster costs is that a thousand functions are parsed and
@@ -119,7 +120,7 @@ export function keepCompiled(): void {
       return;
     }
     const data = script.createCachedData();
-    const half = `${file}.${process.pid}`;
+    const half = `${file}.${process.pid}.${threadId}`;
     try {
       writeFileSync(half, Buffer.concat([sourceHash, sha256(data), data]));
       renameSync(half, file);
