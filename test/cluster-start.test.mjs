@@ -114,6 +114,7 @@ test('its process is untouched, ends by itself, and nothing is left in the tempo
   writeFileSync(
     script,
     `import { Cluster } from ${JSON.stringify(join(root, 'dist', 'lib', 'cluster.js'))};
+    import loader from ${JSON.stringify(join(root, 'dist', 'lib', 'load.cjs'))};
     const handlers = () => process.eventNames().map((e) => [String(e), process.listenerCount(e)]).sort().join(' ');
     const before = [handlers(), process.umask(), JSON.stringify(process.env)].join();
     const started = performance.now();
@@ -127,15 +128,20 @@ test('its process is untouched, ends by itself, and nothing is left in the tempo
     const rss_mib = process.memoryUsage().rss / 2 ** 20;
     if ([handlers(), process.umask(), JSON.stringify(process.env)].join() !== before) throw new Error('the process was touched');
     await cluster.close();
-    process.on('exit', () => console.log(JSON.stringify({ first_ms, cpu_ms, rss_mib, left: process.getActiveResourcesInfo() })));
+    const compiled = Object.fromEntries(loader.bundleState());
+    process.on('exit', () => console.log(JSON.stringify({ first_ms, cpu_ms, rss_mib, compiled, left: process.getActiveResourcesInfo() })));
     `,
   );
   const temporary = join(scratch, 'tmp');
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary);
-  const result = await run(process.execPath, [script], { env: { TMPDIR: temporary }, timeout_ms: 20_000 });
+  const start = () => run(process.execPath, [script], { env: { TMPDIR: temporary }, timeout_ms: 20_000 });
+  await start();
+  const result = await start();
   assert.equal(result.code, 0, result.stderr);
-  const { first_ms, cpu_ms, rss_mib, left } = JSON.parse(result.stdout);
+  const { first_ms, cpu_ms, rss_mib, compiled, left } = JSON.parse(result.stdout);
+  // The first one kept it.
+  assert.deepEqual(new Set(Object.values(compiled)), new Set([true]), JSON.stringify(compiled));
   assert.deepEqual(
     left.filter((kind) => !/^(Pipe|TTY|FSReq)/.test(kind)),
     [],

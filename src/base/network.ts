@@ -26,6 +26,11 @@ export interface Socket {
   handler: SocketHandler | undefined;
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /**
+   * What `target` gave last is not to be written any more; it is asked anew. False: only {@link destroy} can do that here. Absent: sockets of this kind write
+   * there only within a call of `filled`.
+   */
+  retarget?(): boolean;
   /** Sends the buffers in order, in one system call where it can. The buffers must not change afterwards. False: backed up, wait for `drain`. */
   write(buffers: readonly Uint8Array[]): boolean;
   /** Stops or resumes delivery of data, for back-pressure on the peer. */

@@ -407,6 +407,46 @@ test('reads into a buffer; errors say what failed, and where', async () => {
   rados.shutdown();
 });
 
+test("long content that was read is the caller's: changed, it can be written back", async () => {
+  const { world, rados, io } = await start();
+  await world.settle(io.writeFull('o', new Uint8Array(200_000).fill(3)));
+  for (const options of [{}, { into: new Uint8Array(200_000) }]) {
+    const content = await world.settle(io.read('o', options));
+    content[150_000]! += 1;
+    await world.settle(io.writeFull('o', content));
+    assert.deepEqual(await world.settle(io.read('o')), content);
+  }
+  rados.shutdown();
+});
+
+test('a read that was given up leaves the buffer alone, however much of the reply is there', async () => {
+  const { world, rados, io } = await start();
+  const content = new Uint8Array(100_000).fill(7);
+  await world.settle(io.writeFull('o', content));
+  const counts = { done: 0, givenUp: 0, begun: 0 };
+  for (let steps = 0; counts.done < 3; steps++) {
+    const place = new Uint8Array(content.length);
+    const controller = new AbortController();
+    const ended = world.settle(Promise.allSettled([io.read('o', { into: place, signal: controller.signal })]));
+    let left = steps;
+    await world.run(() => left-- === 0).catch(() => {});
+    controller.abort(new Error('enough'));
+    const [outcome] = await ended;
+    const before = place.slice();
+    await world.pass(20);
+    assert.deepEqual(place, before, `after ${steps} steps`);
+    if (outcome!.status === 'fulfilled') {
+      counts.done++;
+      assert.deepEqual(place, content);
+      assert.equal(outcome!.value.buffer, place.buffer);
+    } else counts.givenUp++;
+    if (place[0] === 7 && place.at(-1) === 0) counts.begun++;
+  }
+  assert.ok(counts.givenUp > 2 && counts.begun > 0, JSON.stringify(counts));
+  assert.deepEqual(await world.settle(io.read('o')), content);
+  rados.shutdown();
+});
+
 test('a watch that the OSD dropped is made anew', async () => {
   const { world, cluster, rados, io } = await start();
   let again = 0;

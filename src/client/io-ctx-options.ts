@@ -18,7 +18,10 @@ export interface ReadOptions extends OpOptions {
   readonly offset?: number | undefined;
   /** Bytes; to the end of the object. At most 2 GiB, and what option osd_max_object_size lets an object have. */
   readonly length?: number | undefined;
-  /** The data is put here, and the result is a view of it; `length` is then its length, where not given. */
+  /**
+   * The data is put here, and the result is a view of it; `length` is then its length, where not given. Long data comes here from the network on: until the promise is settled
+   * the memory is not to be used or transferred, and after a failure its content is undefined. Nothing is written once it is settled.
+   */
   readonly into?: Uint8Array | undefined;
 }
 

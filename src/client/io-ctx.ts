@@ -159,7 +159,7 @@ export class IoCtx {
       mtime_ms?: number | undefined;
       snap?: Snapid | undefined;
       timeout_ms?: number;
-      isReplyCopied?: boolean;
+      into?: Uint8Array;
     },
   ): Op {
     const isWrite = (flags & osdFlag.WRITE) !== 0;
@@ -188,7 +188,7 @@ export class IoCtx {
     flags: number,
     name: string | undefined,
     options: OpOptions,
-    more: { mtime_ms?: number | undefined; snap?: Snapid; isReplyCopied?: boolean } = {},
+    more: { mtime_ms?: number | undefined; snap?: Snapid; into?: Uint8Array } = {},
   ): Promise<OsdOpReply> {
     return runOp(
       this.#host.objecter,
@@ -278,12 +278,13 @@ export class IoCtx {
       (done, timeout_ms) =>
         this.#makeOp(oid, operation.ops, osdFlag.READ | (options.flags ?? 0), done, {
           timeout_ms,
-          isReplyCopied: true,
+          into: into.subarray(0, length),
         }),
       (result, reply) => this.#failure('read', oid, result, reply),
       (reply) => {
         for (const part of reply.ops[0]?.outdata ?? []) {
-          into.set(part.subarray(0, Math.max(0, length - filled)), filled);
+          const isThere = part.buffer === into.buffer && part.byteOffset === into.byteOffset + filled;
+          if (!isThere) into.set(part.subarray(0, Math.max(0, length - filled)), filled);
           filled = Math.min(length, filled + part.length);
         }
       },

@@ -202,9 +202,29 @@ export class Objecter implements Dispatcher {
 
   #assign(op: Op, session: OsdSession): void {
     if (op.session === session) return;
-    op.session?.ops.delete(op.tid);
+    this.#leave(op);
     op.session = session;
     session.ops.set(op.tid, op);
+  }
+
+  /** Takes it from its session: no reply is its own any more, and none is put into its memory. */
+  #leave(op: Op): void {
+    op.session?.ops.delete(op.tid);
+    op.session = undefined;
+    if (op.filledBy === undefined) return;
+    op.filledBy.leave?.(op.place!);
+    op.filledBy = undefined;
+  }
+
+  placeFor(connection: Connection, type: number, tid: number, length: number): Uint8Array | undefined {
+    if (type !== messageTypeNumber.OSD_OP_REPLY) return undefined;
+    const session = connection.session;
+    if (!(session instanceof OsdSession) || session.connection !== connection) return undefined;
+    const op = session.ops.get(tid);
+    if (op?.into === undefined || op.into.length < length || !isPlain(op.into.buffer)) return undefined;
+    op.filledBy = connection;
+    op.place = op.into.subarray(0, length);
+    return op.place;
   }
 
   #send(op: Op): void {
@@ -253,8 +273,7 @@ export class Objecter implements Dispatcher {
 
   #finish(op: Op, result: number, reply: OsdOpReply | undefined): void {
     this.#ops.delete(op.tid);
-    op.session?.ops.delete(op.tid);
-    op.session = undefined;
+    this.#leave(op);
     if (op.timer !== undefined) this.#o.clock.clearTimer(op.timer);
     if (!op.isFree) {
       this.#inFlight--;
@@ -294,15 +313,14 @@ export class Objecter implements Dispatcher {
       this.#resubmit(op);
     } else {
       this.#finish(op, reply.result, reply);
-      if (op.isReplyCopied) message.recycleData();
+      if (op.into !== undefined && message.data[0]?.buffer !== op.into.buffer) message.recycleData();
     }
   }
 
   /** As a new request: an OSD that saw the old one must not take this for it. */
   #resubmit(op: Op): void {
     this.#ops.delete(op.tid);
-    op.session?.ops.delete(op.tid);
-    op.session = undefined;
+    this.#leave(op);
     op.target.forget();
     op.tid = ++this.#lastTid;
     this.#ops.set(op.tid, op);
@@ -616,6 +634,11 @@ export class Objecter implements Dispatcher {
     for (const session of this.#sessions.values()) session.connection?.markDown();
     this.#sessions.clear();
   }
+}
+
+/** Memory that the system may write to while nobody looks: neither shared nor shrinking. */
+function isPlain(buffer: ArrayBufferLike): boolean {
+  return buffer instanceof ArrayBuffer && (buffer as { readonly resizable?: boolean }).resizable !== true;
 }
 
 function isWrite(op: Op): boolean {

@@ -1,5 +1,6 @@
 import type { TimerHandle } from '../base/index.ts';
 import { type OsdOp, type OsdOpReply, osdOp } from '../messages/index.ts';
+import type { Connection } from '../msgr/index.ts';
 import type { Snapid, Utime } from '../types/index.ts';
 import type { OpTarget } from './op-target.ts';
 import type { OsdSession } from './osd-session.ts';
@@ -29,8 +30,11 @@ export class Op {
   readonly isFree: boolean;
   /** Ends it with ETIMEDOUT after so long; 0: rados_osd_op_timeout. */
   readonly timeout_ms: number;
-  /** Nobody has a view of the reply's data once `done` has returned: its memory is used again. */
-  readonly isReplyCopied: boolean;
+  /** Where the data of the reply is wanted; it need not come there, and may where the request fails. Nobody has a view of data elsewhere once `done` has returned. */
+  readonly into: Uint8Array | undefined;
+  /** Where its reply's data was last directed into `into`: that may still go on. */
+  filledBy: Connection | undefined;
+  place: Uint8Array | undefined;
   session: OsdSession | undefined;
   attempts = 0;
   /** Clock.monotonic() when it was last sent. */
@@ -48,7 +52,7 @@ export class Op {
     target: OpTarget,
     ops: OsdOp[],
     done: OpDone,
-    options: { snapc: SnapContext; mtime: Utime; isFree?: boolean; timeout_ms?: number; isReplyCopied?: boolean },
+    options: { snapc: SnapContext; mtime: Utime; isFree?: boolean; timeout_ms?: number; into?: Uint8Array },
   ) {
     this.target = target;
     this.ops = ops;
@@ -57,7 +61,7 @@ export class Op {
     this.mtime = options.mtime;
     this.isFree = options.isFree ?? false;
     this.timeout_ms = options.timeout_ms ?? 0;
-    this.isReplyCopied = options.isReplyCopied ?? false;
+    this.into = options.into;
     let cost = 0;
     for (const op of ops) {
       cost += op.indata.length;

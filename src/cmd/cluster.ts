@@ -11,6 +11,7 @@ import { Rados, RadosError } from '../rados/index.ts';
 import {
   installCrc32cOnDemand,
   installNativeCompressors,
+  keepCompiled,
   Scope,
   systemClock,
   systemEntropy,
@@ -98,6 +99,7 @@ const SOCKET_PATH_MAX = 103;
 const PORT_MIN = 20_000;
 const PORT_MAX = 31_000;
 const POLL_MS = 5;
+const LOOK_MS = 50;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -119,6 +121,8 @@ export class Cluster implements AsyncDisposable {
   /** The same, while nobody has asked for a client. */
   #spare: Rados | undefined;
   #closing: Promise<void> | undefined;
+  /** It came up. */
+  #isWhole = false;
 
   private constructor(dir: ClusterDir, plan: ClusterPlan, isTemporary: boolean, release: () => void) {
     this.#dir = dir;
@@ -182,6 +186,7 @@ export class Cluster implements AsyncDisposable {
         if (plan.store === 'disk') sealLayout(dir, plan);
       }
       await made.#startAll(options.timeout ?? 30_000);
+      made.#isWhole = true;
       return made;
     } catch (error) {
       if (cluster !== undefined) await cluster.close().catch(() => {});
@@ -310,6 +315,11 @@ export class Cluster implements AsyncDisposable {
     const deadline = systemClock.monotonic() + timeout_ms;
     for (;;) {
       for (const [name, error] of this.#failures) throw new ErrnoError('EIO', `${name}: ${error.message}`);
+      // What the map of OSDs says comes by itself; the monitor is asked for the rest then, and for the reason in the end.
+      if (!this.#areOsdsUp(await this.#administrator()) && systemClock.monotonic() <= deadline) {
+        await this.#nextMap(await this.#administrator());
+        continue;
+      }
       const status = JSON.parse(await this.command({ prefix: 'status', format: 'json' })) as {
         osdmap: { num_up_osds: number; num_in_osds: number };
         mgrmap: { available: boolean };
@@ -324,6 +334,22 @@ export class Cluster implements AsyncDisposable {
       }
       await sleep(POLL_MS);
     }
+  }
+
+  #areOsdsUp({ osdMap: map }: Rados): boolean {
+    for (let osd = 0; osd < this.#plan.osds; osd++) if (!map.isUp(osd) || !map.isIn(osd)) return false;
+    return true;
+  }
+
+  /** Waits for another map of OSDs, or long enough to look what else has become of the cluster. */
+  #nextMap({ osdMap: map, objecter }: Rados): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LOOK_MS);
+      objecter.waitForMap(map.epoch + 1, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   /** Ends the cluster and leaves nothing behind: no socket, no timer, no temporary file. May be called again. */
@@ -456,6 +482,7 @@ export class Cluster implements AsyncDisposable {
     for (const scope of [...this.#starting, ...this.#clients.map((client) => client.scope)]) await scope.end();
     this.#release();
     if (this.#isTemporary) rmSync(this.#dir.path, { recursive: true, force: true });
+    if (this.#isWhole) keepCompiled();
     if (failures.length > 0) throw failures[0];
   }
 }

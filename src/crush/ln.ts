@@ -86,16 +86,13 @@ export function fillLnTables(): void {
 function fillRanks(): void {
   const values = lnTable.slice().sort();
   let count = 0;
-  for (const value of values) if (count === 0 || value !== values[count - 1]) values[count++] = value;
+  for (let u = 0; u < values.length; u++) if (u === 0 || values[u] !== values[count - 1]) values[count++] = values[u]!;
+  // All but sorted, so each rank is found a step from the last one's.
+  let rank = 0;
   for (let u = 0; u < lnRanks.length; u++) {
     const value = lnTable[u]!;
-    let low = 0;
-    let high = count - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (values[middle]! < value) low = middle + 1;
-      else high = middle;
-    }
-    lnRanks[u] = low;
+    while (values[rank]! < value) rank++;
+    while (values[rank]! > value) rank--;
+    lnRanks[u] = rank;
   }
 }

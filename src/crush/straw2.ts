@@ -22,13 +22,14 @@ export class Straw2Items {
 
   /** `words` has room at `at` for {@link straw2Words}: one array for all buckets of a map, so that what is read together lies together. */
   constructor(ids: ArrayLike<number>, weights: Float64Array, size: number, words?: Int32Array, at = 0) {
-    fillTables();
     this.size = size;
     this.words = words ?? new Int32Array(straw2Words(size));
     this.at = at;
     this.sharesAt = at + paddedPairs(size);
     this.weights = weights;
     this.equal = equalWeights(weights, size);
+    // Among equal weights the tables are asked so seldom that a small cluster starts without them.
+    if (!this.equal) fillTables();
     const greatest = weights.reduce((a, b) => Math.max(a, b), 0);
     this.estimable = !this.equal && size <= ESTIMATED_SIZE_MAX && greatest > 0 && weights.every((w) => w >= 0);
     const unit = weights.reduce((a, b) => Math.min(a, b), greatest);
@@ -220,6 +221,7 @@ function highest(hashes: Uint16Array, size: number): number {
 }
 
 function highestRank(hashes: Uint16Array, size: number): number {
+  fillLnTables();
   let high = 0;
   let best = -1;
   for (let i = 0; i < size; i++) {

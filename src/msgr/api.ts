@@ -86,12 +86,19 @@ export interface Connection {
   markDown(): void;
   /** Ends after what is queued was sent. */
   markDisposable(): void;
+  /** Nothing is put into `place`, which {@link Dispatcher.placeFor} gave, any more: the rest of its message goes elsewhere. */
+  leave?(place: Uint8Array): void;
 }
 
 /** Where events of all connections of a messenger go. Called synchronously; must not block. */
 export interface Dispatcher {
   /** Returning `false` (nothing else) says that it is not for this dispatcher: the next one added is asked. A DecodeError thrown ends the connection. */
   handleMessage(message: ReceivedMessage): unknown;
+  /**
+   * Memory in which the long data, `length` bytes, of a message that begins to arrive is wanted; the message's data is then a view of it. It is written before the data's
+   * checksum is known, and until the message is handled or {@link Connection.leave} is called. Undefined: memory of the messenger's.
+   */
+  placeFor?(connection: Connection, type: number, tid: number, length: number): Uint8Array | undefined;
   /** An outgoing connection finished its handshake; again after each reconnect of a lossless session. */
   handleConnect?(connection: Connection): void;
   /** An incoming connection finished its handshake. Also for one known already, where its peer made the session's new socket. */

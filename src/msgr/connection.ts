@@ -185,6 +185,15 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
     this.close();
   }
 
+  leave(place: Uint8Array): void {
+    const link = this.link;
+    if (link === undefined || link.leave(place)) return;
+    // Later, so that the caller does not lose its connection inside its own call.
+    this.core.clock.defer(() => {
+      if (this.link === link) this.fault('its message was not wanted any more where it was to go', false);
+    });
+  }
+
   markDisposable(): void {
     this.#isDisposable = true;
     this.policy = { ...this.policy, lossy: true };
@@ -624,6 +633,10 @@ export class PeerConnection implements Connection, LinkOwner, ThrottleWaiter, Th
       default:
         throw new FrameError(`${tagName(tag)} in state READY`);
     }
+  }
+
+  linkPlace(type: number, tid: number, length: number): Uint8Array | undefined {
+    return this.core.placeFor(this, type, tid, length);
   }
 
   #message(link: Link): void {

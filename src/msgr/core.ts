@@ -67,6 +67,8 @@ export interface MessengerCore extends LinkContext {
   /** Goes on reading from the link once the events that are waiting have run. */
   scheduleResume(link: Link): void;
   dispatch(message: ReceivedMessage): void;
+  /** See {@link Dispatcher.placeFor}. */
+  placeFor(connection: Connection, type: number, tid: number, length: number): Uint8Array | undefined;
   notifyConnect(connection: Connection): void;
   notifyAccept(connection: Connection): void;
   notifyReset(connection: Connection): void;

@@ -25,6 +25,7 @@ import {
   PREAMBLE_INLINE_LENGTH,
   PREAMBLE_LENGTH,
   SEGMENTS_MAX,
+  Tag,
 } from './constants.ts';
 import type { Opener, OpenerStream } from './crypto.ts';
 import { FrameError } from './frame-error.ts';
@@ -45,6 +46,11 @@ export interface FrameSink {
    * False: wait, until `resume` (the frame is then asked for again). Throws {@link FrameError} to refuse it.
    */
   admit(tag: number, count: number, lengths: readonly number[]): boolean;
+  /**
+   * A message begins whose header is checked, with `length` bytes of data, which is long: memory of that length to put it into, or undefined. It holds
+   * what came, good or not, when `frame` is called or nothing more is; see {@link FrameParser.leave}.
+   */
+  place?(type: number, tid: number, length: number): Uint8Array | undefined;
   /** A whole, checked frame. Its parts are read from the parser during the call. */
   frame(tag: number): void;
   /** An admitted frame was given up by its sender. */
@@ -57,6 +63,8 @@ export interface FrameSink {
  */
 export class FrameParser {
   readonly #sink: FrameSink;
+  /** Whether the checksums of long data are wanted by the block, as who stores it does. */
+  readonly #keepsBlockCrcs: boolean;
   #isRev1 = false;
   #opener: Opener | undefined;
   #paused = false;
@@ -93,9 +101,15 @@ export class FrameParser {
   #head: Uint8Array = EMPTY;
   #headAt = 0;
   #data: Uint8Array | undefined;
+  /** Of the long data that came so far, where it is summed as it comes. */
+  #runningCrc = CRC_SEED;
+  #isSummed = false;
+  /** The receiver's memory that data is gathered in. */
+  #landing: Uint8Array | undefined;
 
-  constructor(sink: FrameSink) {
+  constructor(sink: FrameSink, keepsBlockCrcs = true) {
     this.#sink = sink;
+    this.#keepsBlockCrcs = keepsBlockCrcs;
   }
 
   /** Length of segment `index` of the current frame; 0 for one it lacks. */
@@ -169,6 +183,17 @@ export class FrameParser {
     this.#closed = true;
     this.#backlog.length = 0;
     this.#gather = undefined;
+    this.#landing = undefined;
+  }
+
+  /** Puts nothing more into `place`, which {@link FrameSink.place} gave. True: it was filling it, so that {@link target} may have given out some of it. */
+  leave(place: Uint8Array): boolean {
+    if (this.#landing !== place) return false;
+    this.#landing = undefined;
+    const gathered = place.subarray(0, this.#gathered);
+    this.#gather = takeLarge(this.#need);
+    this.#gather.set(gathered);
+    return true;
   }
 
   /** Where the next bytes belong, while a large frame is being gathered; {@link filled} then says how many are there. */
@@ -187,6 +212,7 @@ export class FrameParser {
   /** `length` bytes were put at the start of what {@link target} gave. */
   filled(length: number): void {
     if (this.#closed) return;
+    this.#sum(this.#gather!.subarray(this.#gathered, this.#gathered + length));
     this.#gathered += length;
     if (this.#gathered < this.#need) return;
     this.#gatherComplete();
@@ -237,10 +263,16 @@ export class FrameParser {
     }
     const take = Math.min(available, this.#need - this.#gathered);
     const part = take === chunk.length ? chunk : chunk.subarray(at, at + take);
+    this.#sum(part);
     this.#gather.set(part, this.#gathered);
     this.#gathered += take;
     this.#advance(chunk, take);
     if (this.#gathered === this.#need) this.#gatherComplete();
+  }
+
+  /** Data that is not summed by the block is as it comes, while it is in the cache. */
+  #sum(part: Uint8Array): void {
+    if (this.#isSummed && this.#stage === 'data') this.#runningCrc = crc32c(this.#runningCrc, part);
   }
 
   #gatherComplete(): void {
@@ -248,6 +280,20 @@ export class FrameParser {
     invariant(whole !== undefined && this.#gathered === this.#need, 'gathered more than a frame');
     this.#gather = undefined;
     this.#complete(whole, 0);
+  }
+
+  /** The receiver's memory for the data of the message whose head is there. */
+  #placeOfData(): Uint8Array | undefined {
+    const header = this.#length[0]!;
+    // Revision 0 has the header's checksum at the very end.
+    if (this.#sink.place === undefined || !this.#isRev1 || this.#tag !== Tag.MESSAGE || header < MESSAGE_HEADER_LENGTH)
+      return undefined;
+    const [b, o] = [this.#head, this.#headAt];
+    if (crcRange(b, o, header) !== readU32(b, o + header)) throw new FrameError('bad segment crc');
+    const tid = readU32(b, o + 8) + readU32(b, o + 12) * TWO_32;
+    const place = this.#sink.place(b[o + 16]! | (b[o + 17]! << 8), tid, this.#need);
+    invariant(place === undefined || place.length === this.#need, 'a place of another length than the data');
+    return place;
   }
 
   #advance(chunk: Uint8Array, length: number): void {
@@ -275,12 +321,16 @@ export class FrameParser {
         this.#headAt = at;
         this.#stage = 'data';
         this.#need = this.#length[3]!;
-        // Read right into its place, which is given back apart from the rest.
-        this.#gather = takeLarge(this.#need);
+        this.#landing = this.#placeOfData();
+        // Else into memory of its own, which is given back apart from the rest.
+        this.#gather = this.#landing ?? takeLarge(this.#need);
         this.#gathered = 0;
+        this.#isSummed = !this.#keepsBlockCrcs;
+        this.#runningCrc = CRC_SEED;
         break;
       case 'data':
         this.#data = bytes;
+        this.#landing = undefined;
         this.#stage = 'epilogue';
         this.#need = this.#isRev1 ? EPILOGUE_CRC_REV1_LENGTH : EPILOGUE_CRC_REV0_LENGTH;
         break;
@@ -433,9 +483,11 @@ export class FrameParser {
       const expected = readU32(bytes, o);
       o += 4;
       const found =
-        i === 3 && length[3]! >= BLOCK_CRCS_MIN
-          ? this.#longCrc()
-          : crcRange(this.#segment[i]!, this.#segmentAt[i]!, length[i]!);
+        i === 3 && data !== undefined && this.#isSummed
+          ? this.#runningCrc
+          : i === 3 && length[3]! >= BLOCK_CRCS_MIN && this.#keepsBlockCrcs
+            ? this.#longCrc()
+            : crcRange(this.#segment[i]!, this.#segmentAt[i]!, length[i]!);
       if (found !== expected) throw new FrameError('bad segment crc');
       if (i === 3) this.#dataCrc = expected;
     }

@@ -187,3 +187,78 @@ test('pausing inside a frame keeps what follows for later', () => {
   parser.resume();
   assert.deepEqual(seen, [Tag.HELLO, Tag.ACK, Tag.WAIT, Tag.ACK]);
 });
+
+test('data lands where the receiver wants it, whatever the cuts, until he no longer wants it there', () => {
+  const data = new SeededEntropy(3).bytes(100_000);
+  const writer = new FrameWriter();
+  writer.message(
+    message(2 ** 33 + 7, { data: [data.subarray(0, 40_000), data.subarray(40_000)] }),
+    1,
+    0,
+    true,
+    undefined,
+  );
+  const frame = Buffer.concat(writer.take());
+  const dataEnd = frame.length - 13;
+
+  /** The frame in pieces of `cut` bytes; before the one at `leaveAt` the receiver leaves the place. */
+  const receive = (bytes: Uint8Array, cut: number, leaveAt: number): { place: Uint8Array; got: Uint8Array } => {
+    const place = new Uint8Array(data.length);
+    const asked: number[][] = [];
+    let got: Uint8Array = place;
+    const parser: FrameParser = new FrameParser(
+      {
+        banner: () => parser.setRevision(true),
+        admit: () => true,
+        place: (...args) => {
+          asked.push(args);
+          return place;
+        },
+        frame: () => {
+          got = parser.segment(3);
+          assert.equal(parser.dataCrc, readCrc(frame, frame.length - 4));
+        },
+        aborted: () => assert.fail('aborted'),
+      },
+      false,
+    );
+    parser.push(encodeBanner(1n, 0n));
+    let before: Uint8Array | undefined;
+    for (let at = 0; at < bytes.length; ) {
+      if (at >= leaveAt && before === undefined) {
+        parser.leave(place);
+        before = place.slice();
+      }
+      const target = parser.target();
+      const piece = bytes.subarray(at, at + Math.min(cut, target?.length ?? cut));
+      if (target === undefined) parser.push(piece);
+      else {
+        target.set(piece);
+        parser.filled(piece.length);
+      }
+      at += piece.length;
+    }
+    assert.deepEqual(asked, [[message(1).type, 2 ** 33 + 7, data.length]]);
+    if (before !== undefined && leaveAt < dataEnd)
+      assert.deepEqual(place, before, 'nothing is written after it was left');
+    return { place, got };
+  };
+
+  for (const cut of [1000, 30_000, frame.length]) {
+    const { place, got } = receive(frame, cut, Number.POSITIVE_INFINITY);
+    assert.equal(got.buffer, place.buffer);
+    assert.deepEqual(got, data);
+    for (const leaveAt of [20_000, 60_000, dataEnd]) {
+      if (cut === frame.length) continue;
+      const left = receive(frame, cut, leaveAt);
+      assert.deepEqual(left.got, data, `${cut} ${leaveAt}`);
+    }
+  }
+  for (const at of [frame.length - 2, dataEnd - 1, 32 + 9]) {
+    const bad = Buffer.from(frame);
+    bad[at]! ^= 4;
+    assert.throws(() => receive(bad, 30_000, Number.POSITIVE_INFINITY), /bad segment crc/);
+  }
+});
+
+const readCrc = (bytes: Uint8Array, at: number): number => Buffer.from(bytes.buffer, bytes.byteOffset).readUInt32LE(at);

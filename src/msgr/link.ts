@@ -1,5 +1,6 @@
 import type { Socket, SocketHandler } from '../base/index.ts';
 import { DecodeError } from '../encoding/index.ts';
+import { type EntityName, entityType } from '../types/index.ts';
 import { MSGR2_FEATURE_REVISION_1 } from './constants.ts';
 import { encodeBanner } from './control-frames.ts';
 import { handshakeSignature, type Sealer, secureStreams } from './crypto.ts';
@@ -12,6 +13,8 @@ export interface LinkOwner {
   linkBanner(link: Link): void;
   /** See {@link FrameSink.admit}. */
   linkAdmit(link: Link, tag: number, lengths: readonly number[]): boolean;
+  /** See {@link FrameSink.place}. */
+  linkPlace(type: number, tid: number, length: number): Uint8Array | undefined;
   linkFrame(link: Link, tag: number): void;
   linkAborted(link: Link, tag: number): void;
   linkDrained(link: Link): void;
@@ -23,6 +26,7 @@ export interface LinkOwner {
 
 /** What a link needs of its messenger. */
 export interface LinkContext {
+  readonly name: EntityName;
   readonly writer: FrameWriter;
   readonly options: { readonly offerRevision1: boolean };
   monotonic(): number;
@@ -53,7 +57,7 @@ export class Link implements FrameSink, SocketHandler {
     this.socket = socket;
     this.owner = owner;
     this.#context = context;
-    this.parser = new FrameParser(this);
+    this.parser = new FrameParser(this, context.name.type === entityType.OSD);
     this.lastActive_ms = context.monotonic();
     socket.handler = this;
     this.#supported = context.options.offerRevision1 ? MSGR2_FEATURE_REVISION_1 : 0n;
@@ -162,6 +166,13 @@ export class Link implements FrameSink, SocketHandler {
     }
   }
 
+  /** See {@link FrameParser.leave}. False: that took the socket, and the owner is to be told. */
+  leave(place: Uint8Array): boolean {
+    if (!this.parser.leave(place) || this.socket.retarget?.() !== false) return true;
+    this.close();
+    return false;
+  }
+
   drain(): void {
     this.isBackedUp = false;
     this.owner.linkDrained(this);
@@ -183,6 +194,10 @@ export class Link implements FrameSink, SocketHandler {
     if (this.owner.linkAdmit(this, tag, lengths)) return true;
     this.pause();
     return false;
+  }
+
+  place(type: number, tid: number, length: number): Uint8Array | undefined {
+    return this.owner.linkPlace(type, tid, length);
   }
 
   frame(tag: number): void {

@@ -476,6 +476,14 @@ class Core implements MessengerCore {
     message.release();
   }
 
+  placeFor(connection: Connection, type: number, tid: number, length: number): Uint8Array | undefined {
+    for (const dispatcher of this.dispatchers) {
+      const place = dispatcher.placeFor?.(connection, type, tid, length);
+      if (place !== undefined) return place;
+    }
+    return undefined;
+  }
+
   notifyConnect(connection: Connection): void {
     for (const d of this.dispatchers) d.handleConnect?.(connection);
   }

@@ -1,5 +1,6 @@
 export { type AdminReply, serveAdminSocket } from './asok.ts';
 export { systemClock } from './clock.ts';
+export { keepCompiled } from './code-cache.ts';
 export { installNativeCompressors } from './compress.ts';
 export { installCrc32cOnDemand, installNativeCrc32c } from './crc.ts';
 export { osDisk } from './disk.ts';

@@ -22,7 +22,12 @@ interface ReadPlace {
   /** Gives the buffer of the next read. */
   buffer(): Uint8Array;
   /** `length` bytes were read into it. */
-  callback(length: number, buffer: Uint8Array): boolean;
+  callback(length: number): boolean;
+}
+
+/** What is under a socket of node:net, of a system's. */
+interface ReadingHandle {
+  useUserBuffer?(buffer: Uint8Array): void;
 }
 
 /** What is open of a network, so that its owner can end it all. */
@@ -33,11 +38,13 @@ class TcpSocket implements Socket {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #socket: NetSocket;
+  readonly #reads: SocketReads | undefined;
   #error: Error | undefined;
 
   /** `reads` is what `socket` was made with; without, its stream of chunks is read. */
   constructor(socket: NetSocket, reads: SocketReads | undefined, open?: OpenEnds) {
     this.#socket = socket;
+    this.#reads = reads;
     open?.add(this);
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
@@ -88,6 +95,10 @@ class TcpSocket implements Socket {
     return flowing;
   }
 
+  retarget(): boolean {
+    return this.#reads?.retarget((this.#socket as unknown as { readonly _handle?: ReadingHandle })._handle) ?? true;
+  }
+
   pause(): void {
     this.#socket.pause();
   }
@@ -124,11 +135,16 @@ class SocketReads implements ReadPlace {
   #at = 0;
   #length = READ_LENGTH_MIN;
   #isTarget = false;
+  /** What the next read goes to. */
+  #next: Uint8Array = this.#room;
+  /** Once what came was handled, the next place is asked for anyway. */
+  #isHandling = false;
 
   readonly buffer = (): Uint8Array => {
     const target = this.owner?.handler?.target?.();
     if (target !== undefined) {
       this.#isTarget = true;
+      this.#next = target;
       return target;
     }
     this.#isTarget = false;
@@ -136,20 +152,37 @@ class SocketReads implements ReadPlace {
       this.#room = Buffer.allocUnsafeSlow(this.#length);
       this.#at = 0;
     }
-    return this.#at === 0 ? this.#room : this.#room.subarray(this.#at);
+    this.#next = this.#at === 0 ? this.#room : this.#room.subarray(this.#at);
+    return this.#next;
   };
 
-  readonly callback = (length: number, buffer: Uint8Array): boolean => {
+  readonly callback = (length: number): boolean => {
     const handler = this.owner?.handler;
-    if (this.#isTarget) {
-      handler?.filled?.(length);
+    this.#isHandling = true;
+    try {
+      if (this.#isTarget) {
+        handler?.filled?.(length);
+        return true;
+      }
+      // Not what node:net says it was: see `retarget`.
+      const buffer = this.#next;
+      this.#at += length;
+      if (length === buffer.length && this.#length < READ_LENGTH_MAX) this.#length *= 2;
+      handler?.data(new Uint8Array(buffer.buffer, buffer.byteOffset, length));
       return true;
+    } finally {
+      this.#isHandling = false;
     }
-    this.#at += length;
-    if (length === buffer.length && this.#length < READ_LENGTH_MAX) this.#length *= 2;
-    handler?.data(new Uint8Array(buffer.buffer, buffer.byteOffset, length));
-    return true;
   };
+
+  /** See {@link Socket.retarget}. node:net asks for the next place right after each read and holds it until there is something; its handle can be given another. */
+  retarget(handle: ReadingHandle | undefined): boolean {
+    if (!this.#isTarget || this.#isHandling) return true;
+    // On Windows the system itself may hold the place already.
+    if (handle?.useUserBuffer === undefined || process.platform === 'win32') return false;
+    handle.useUserBuffer(this.buffer());
+    return true;
+  }
 }
 
 /** `allowHalfOpen`: what was written before the peer's end still leaves. */

@@ -234,3 +234,50 @@ test('TCP: what a handler wants in one place is read into that place; pauses hol
     assert.equal(filled, place.length);
   }
 });
+
+test('TCP: a place that is not wanted any more is not written to, though the socket waits with it', async () => {
+  const first = new Uint8Array(100_000);
+  const second = new Uint8Array(100_000);
+  let place = first;
+  let filled = 0;
+  let arrived = (): void => {};
+  const next = (): Promise<void> => new Promise((resolve) => (arrived = resolve));
+  let receiver: Socket | undefined;
+  const listener = await tcpNetwork.listen({ host: '127.0.0.1', port: 0 }, (socket) => {
+    receiver = socket;
+    socket.handler = {
+      target: () => place.subarray(filled),
+      filled(length) {
+        filled += length;
+        arrived();
+      },
+      // Before the first read nobody was asked.
+      data(chunk) {
+        place.set(chunk, filled);
+        filled += chunk.length;
+        arrived();
+      },
+      drain() {},
+      closed() {},
+    };
+  });
+  const sender = await new Promise<Socket>((resolve, reject) => tcpNetwork.connect(listener.endpoint, resolve, reject));
+  sender.handler = { data() {}, drain() {}, closed() {} };
+  const one = next();
+  sender.write([new Uint8Array(1000).fill(1)]);
+  await one;
+  for (let round = 0; round < 3; round++) {
+    place = round % 2 === 0 ? second : first;
+    assert.equal(receiver!.retarget!(), true);
+    const before = first.slice();
+    const more = next();
+    sender.write([new Uint8Array(1000).fill(2 + round)]);
+    await more;
+    if (round % 2 === 0) assert.deepEqual(first, before);
+    assert.equal(place[filled - 1], 2 + round);
+    assert.equal(place[filled - 1000], 2 + round);
+  }
+  sender.destroy();
+  receiver!.destroy();
+  listener.close();
+});

@@ -18,6 +18,8 @@ interface Event {
 
 /** Milliseconds that bytes travel. */
 const LATENCY_MS = 1;
+/** Bytes that arrive at once, at most. */
+const CHUNK_MAX = 40_000;
 
 /** Time and a network in memory: what happens does so in {@link World.run}, in one order. */
 export class World implements Clock, Network {
@@ -133,8 +135,10 @@ class Pipe implements Socket {
   write(buffers: readonly Uint8Array[]): boolean {
     if (this.#isClosed) return true;
     for (const buffer of buffers) {
-      const copy = buffer.slice();
-      this.#world.setTimer(LATENCY_MS, () => this.other.#deliver(copy));
+      for (let at = 0; at < buffer.length; at += CHUNK_MAX) {
+        const copy = buffer.slice(at, at + CHUNK_MAX);
+        this.#world.setTimer(LATENCY_MS, () => this.other.#deliver(copy));
+      }
     }
     return true;
   }
