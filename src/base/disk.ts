@@ -71,5 +71,11 @@ export interface Kv {
   commitSync(ops: readonly KvOp[]): void;
   /** Applies all or nothing; visible and durable when `done` is called; batches take effect in order of calls. */
   commit(ops: readonly KvOp[], done: (error: Error | null) => void): void;
+  /**
+   * As {@link commit}, for a batch so long that it would hold up the event loop: the engine may take it a few milliseconds at a time. As durable and as much all or
+   * nothing as any other; but until `done` is called, reads may find any part of it, ranges must be read within one turn, and no other batch may be given.
+   * Engines that are never held up leave it out.
+   */
+  commitInTurns?(ops: readonly KvOp[], done: (error: Error | null) => void): void;
   close(): void;
 }

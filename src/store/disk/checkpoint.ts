@@ -16,6 +16,9 @@ import { poolOf } from './usage.ts';
 /** Work done in one turn of the event loop: what keeps each well under a few milliseconds. Sixteen blocks count as an onode. */
 const ONODES_PER_TURN = 64;
 const OPS_PER_TURN = 1024;
+/** Operations of omaps look at what is stored, which may have to come from the disk: their turn ends after so many milliseconds, looked at every so many. */
+const TURN_MS = 3;
+const OPS_PER_LOOK = 32;
 /** Blocks compressed in one turn by a compressor that is quick: half a millisecond or so. */
 const PACKED_PER_TURN = 64;
 /** Blocks of an object that is changed again before its turn came that are compressed at once; the rest of them stays as it is. */
@@ -221,7 +224,10 @@ export class Checkpointer {
   // --- step 2: omaps, and the data meanwhile ----------------------------------------------------------------------------------
 
   #storeOmaps(generation: Generation, steps: IterableIterator<void>): void {
+    const { clock } = this.#host.core;
+    const until = clock.monotonic() + TURN_MS;
     for (let n = 0; n < OPS_PER_TURN; n++) {
+      if (n % OPS_PER_LOOK === 0 && clock.monotonic() > until) break;
       if (steps.next().done !== true) continue;
       this.#serialized = true;
       this.#issueWrites(generation, true);
@@ -305,7 +311,11 @@ export class Checkpointer {
     }
     ops.push(sealedPut(this.#values, keys.usage, generation.usage!.encode()));
     ops.push(sealedPut(this.#values, keys.superblock, this.#host.superblock(generation.seq)));
-    core.kv.commit(ops, (error) => {
+    // Until it is done all that it changes is read from memory, so a part that shows early does no harm.
+    const { kv } = core;
+    const commit = (done: (error: Error | null) => void): void =>
+      kv.commitInTurns === undefined ? kv.commit(ops, done) : kv.commitInTurns(ops, done);
+    commit((error) => {
       if (error !== null) {
         this.#host.failed(error);
         return;

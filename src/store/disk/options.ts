@@ -9,7 +9,7 @@ export interface DiskStoreOptions {
   readonly directBytes: number;
   /** Bytes of small writes that wait in memory before a checkpoint starts; while one runs, as much again. */
   readonly deferredBytes: number;
-  /** Bytes of omap changes that wait in memory before a checkpoint starts. The database takes them in one turn: 8 MiB of small keys stopped the loop for 120 ms. */
+  /** Bytes of omap changes that wait in memory before a checkpoint starts. What is gathered costs the collector: more of it, longer stops. */
   readonly metaBytes: number;
   /** Limit of the onode cache (what is changed and not yet stored comes on top). */
   readonly cacheBytes: number;

@@ -169,6 +169,11 @@ export class TestDisk implements Disk {
     return { error: fault.error, done: fault.short === true ? Math.floor(this.#entropy.float() * length) : 0 };
   }
 
+  /** A part, by chance. */
+  share(): number {
+    return this.#entropy.float();
+  }
+
   later(fn: () => void): void {
     this.#clock.setTimer(this.#entropy.float() * this.latency_ms_max, fn);
   }
@@ -469,6 +474,15 @@ class TestKv implements Kv {
   }
 
   commit(ops: readonly KvOp[], done: (error: Error | null) => void): void {
+    this.#commit(ops, 0, done);
+  }
+
+  /** Reads find some first part of the batch before it is done. */
+  commitInTurns(ops: readonly KvOp[], done: (error: Error | null) => void): void {
+    this.#commit(ops, Math.floor(this.#disk.share() * (ops.length + 1)), done);
+  }
+
+  #commit(ops: readonly KvOp[], early: number, done: (error: Error | null) => void): void {
     this.#check(ops);
     const error = this.#disk.fault('commit');
     if (error !== undefined) {
@@ -479,6 +493,7 @@ class TestKv implements Kv {
       op.kind === 'put' ? { ...op, key: op.key.slice(), value: op.value.slice() } : op,
     ) as readonly KvOp[];
     this.#state.pending.push(kept);
+    applyOps(this.#state.current, kept.slice(0, early));
     this.#disk.tick();
     this.#disk.later(() => {
       this.#disk.tick();
