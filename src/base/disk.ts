@@ -37,8 +37,13 @@ export interface DiskFile {
   sync(done: (error: Error | null) => void): void;
   syncSync(): void;
   truncateSync(size: number): void;
-  /** Gives the range's space back where the system can; it then reads as zeros or as before. Undefined where it cannot. */
-  punch?(offset: number, length: number): void;
+  /**
+   * Gives the space of a range of whole 4096-byte blocks back to the file system; it then reads as zeros, or as before where that fails. The range must not be
+   * written before `done` is called. Missing where the system has no way to.
+   */
+  punch?(offset: number, length: number, done: (error: Error | null) => void): void;
+  /** Resolves once no punch of an earlier opening of this file (maybe by a process that was killed) can still come. */
+  punchesEnded?(): Promise<void>;
   close(): void;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -78,6 +78,47 @@ test('files: gather writes, reads beyond the end, sync', async () => {
     assert.equal(new TextDecoder().decode(into.subarray(0, n)), ' WORLD!');
     assert.equal(file.size(), 42);
     file.close();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('files: a punched range reads as zeros and takes no space; a closed file ends what was under way', {
+  skip: process.platform !== 'linux' ? 'holes are made by a program of Linux' : false,
+}, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sepiola-'));
+  try {
+    const path = join(dir, 'file');
+    const file = osDisk.openFile(path, { create: true });
+    const MIB = 1 << 20;
+    file.writeSync([new Uint8Array(8 * MIB).fill(7)], 0);
+    file.syncSync();
+    const before = statSync(path);
+    const punch = (offset: number, length: number): Promise<Error | null> =>
+      new Promise((done) => {
+        file.punch!(offset, length, done);
+      });
+    assert.equal(await punch(2 * MIB, 4 * MIB), null);
+    const after = statSync(path);
+    assert.equal(after.size, before.size);
+    assert.ok((before.blocks - after.blocks) * 512 >= 4 * MIB, `${before.blocks} blocks, then ${after.blocks}`);
+    const all = Buffer.alloc(8 * MIB);
+    assert.equal(file.readSync(all, 0), 8 * MIB);
+    const expected = Buffer.alloc(8 * MIB, 7).fill(0, 2 * MIB, 6 * MIB);
+    assert.ok(all.equals(expected));
+    assert.ok((await punch(0, 0)) instanceof Error, 'a length of nothing is refused');
+
+    // Closed at once: whether the hole is there or not, nobody makes it once the next to open the file was told so.
+    const last = punch(0, MIB);
+    file.close();
+    const again = osDisk.openFile(path);
+    await again.punchesEnded!();
+    again.writeSync([new Uint8Array(MIB).fill(9)], 0);
+    await last;
+    const found = Buffer.alloc(MIB);
+    again.readSync(found, 0);
+    assert.ok(found.equals(Buffer.alloc(MIB, 9)));
+    again.close();
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -42,8 +42,8 @@ export interface CheckpointHost {
   readonly compression: CompressionPolicy;
   /** The superblock for a state after transaction `seq`, as it is to be stored. */
   superblock(seq: number): Uint8Array;
-  /** The checkpoint of `seq` is durable. */
-  committed(seq: number): void;
+  /** The checkpoint of the generation is durable, and what it freed may be used. */
+  committed(generation: Generation): void;
   failed(error: Error): void;
 }
 
@@ -324,7 +324,7 @@ export class Checkpointer {
       core.allocator.release(generation.allocation);
       core.committed = generation.number;
       core.frozen = undefined;
-      this.#host.committed(generation.seq);
+      this.#host.committed(generation);
       const done = this.#done;
       this.#done = [];
       for (const callback of done) callback();

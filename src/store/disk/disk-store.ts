@@ -48,6 +48,7 @@ import { KeySpace } from './keyspace.ts';
 import { Log } from './log.ts';
 import type { Onode } from './onode.ts';
 import { type DiskStoreOptions, diskStoreDefaults } from './options.ts';
+import { Puncher } from './puncher.ts';
 import { objectsFrom, StoreReader } from './reader.ts';
 import { recordLength, writeRecord } from './record.ts';
 import { replayLog } from './replay.ts';
@@ -77,6 +78,7 @@ interface Mounted {
   readonly log: Log;
   readonly logFile: DiskFile;
   readonly commits: CommitQueue;
+  readonly puncher: Puncher;
 }
 
 /**
@@ -221,6 +223,7 @@ export class DiskStore implements ObjectStore {
         `${this.#file('block')} has ${size} bytes and its store was made on ${sb.blockCount * BLOCK_SIZE}: it is not the same, or was cut`,
       );
     }
+    await blocks.punchesEnded?.();
     const logFile = disk.openFile(this.#file('log'), { direct: true });
     const allocator = new BlockAllocator(sb.blockCount);
     for (const [key, value] of rangeSealed(kv, byteStringToBytes('A'), byteStringToBytes('B'))) {
@@ -294,8 +297,19 @@ export class DiskStore implements ObjectStore {
       data,
       compression: this.#compression,
       superblock: (seq) => this.#encodeSuper(seq),
-      committed: () => this.#committed(),
+      committed: (generation) => {
+        puncher.freed(generation.allocation);
+        this.#committed();
+      },
       failed: (error) => this.#fail(error),
+    });
+    const puncher = new Puncher({
+      clock,
+      allocator,
+      blocks,
+      after_ms: this.#options.punchAfter_ms,
+      unitBytes: this.#options.punchBytes,
+      notice: (message) => this.#options.onNotice?.(message),
     });
     this.#mounted = {
       core,
@@ -307,6 +321,7 @@ export class DiskStore implements ObjectStore {
       log,
       logFile,
       commits,
+      puncher,
     };
     // The log's new epoch becomes true before anything is written to it: what an earlier mount left beyond the end found by replay
     // can then never be taken for this mount's.
@@ -351,6 +366,16 @@ export class DiskStore implements ObjectStore {
   /** Number of the last transaction applied: they count from 1 at mkfs. For tests and tools. */
   get lastTransaction(): number {
     return this.#need().core.seq;
+  }
+
+  /** Bytes of freed space given back to the file system since it was mounted. For tests and tools. */
+  get punchedBytes(): number {
+    return this.#need().puncher.punched;
+  }
+
+  /** Bytes of free space that are being given back. For tests and tools. */
+  get heldBytes(): number {
+    return this.#need().core.allocator.held * BLOCK_SIZE;
   }
 
   /** Whether an object's data lies in a block of the block file. For tests. */
@@ -440,6 +465,7 @@ export class DiskStore implements ObjectStore {
         m.commits.whenEmpty(resolve);
       });
       while (m.core.frozen !== undefined || !m.core.generation.isClean) await this.#checkpoint();
+      await m.puncher.stop();
     }
     this.close();
   }
@@ -451,6 +477,7 @@ export class DiskStore implements ObjectStore {
     if (this.#timer !== undefined) this.#env.clock.clearTimer(this.#timer);
     this.#timer = undefined;
     this.#mounted = undefined;
+    void m.puncher.stop();
     m.log.close();
     m.logFile.close();
     m.core.blocks.close();
@@ -817,7 +844,7 @@ export class DiskStore implements ObjectStore {
     const { allocator } = core;
     return {
       total: allocator.blockCount * BLOCK_SIZE,
-      available: Math.max(0, allocator.free + allocator.pendingFree - core.unplaced) * BLOCK_SIZE,
+      available: Math.max(0, allocator.free + allocator.held + allocator.pendingFree - core.unplaced) * BLOCK_SIZE,
     };
   }
 
