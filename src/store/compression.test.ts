@@ -276,6 +276,7 @@ test('what does not become small enough stays as it is', async () => {
   f.checkpoint();
   // 11 blocks of 16.
   assert.deepEqual(f.packed, [11, 16]);
+  assert.deepEqual(f.store.compressionCounts(), { success: 1, rejected: 1 });
   f.store.setCompression({ ...FORCE, requiredRatio: 0.6 });
   f.apply(new Transaction().remove(C, twin));
   f.apply(new Transaction().write(C, twin, 0, Buffer.concat([noise(40 * KIB), text(24 * KIB)])));

@@ -871,6 +871,10 @@ export class DiskStore implements ObjectStore {
     this.#compression.setPool(pool, options);
   }
 
+  compressionCounts(): { success: number; rejected: number } {
+    return { ...this.#compression.counts };
+  }
+
   alerts(): ReadonlyMap<string, string> {
     const missing = [...this.#compression.missing].sort();
     return new Map(missing.length === 0 ? [] : [['BLUESTORE_NO_COMPRESSION', `unable to load:${missing.join(', ')}`]]);

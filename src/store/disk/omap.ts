@@ -17,6 +17,10 @@ export class OmapDelta {
     this.fresh = fresh;
   }
 
+  get isEmpty(): boolean {
+    return this.entries.size === 0 && this.ranges.length === 0;
+  }
+
   /** Value, null where this delta removed the key, undefined where it says nothing. */
   get(key: ByteString): Uint8Array | null | undefined {
     const entry = this.entries.get(key);
@@ -95,17 +99,20 @@ export class ObjectOmap {
   }
 
   /** Entries with key >= from, in order. */
-  *entries(space: KeySpace, from: ByteString): IterableIterator<readonly [ByteString, Uint8Array]> {
-    let source: Iterator<readonly [ByteString, Uint8Array]> = NOTHING;
-    const isFresh = this.current.fresh || this.frozen?.fresh === true;
+  entries(space: KeySpace, from: ByteString): IterableIterator<readonly [ByteString, Uint8Array]> {
+    let source: IterableIterator<readonly [ByteString, Uint8Array]> = NOTHING.values();
+    const { current, frozen } = this;
     const prefix = keys.omapPrefix(this.id);
-    if (!isFresh) source = stripped(space.range(prefix + from, keys.omapEnd(this.id)), prefix.length);
-    if (this.frozen !== undefined) source = overlay(source, this.frozen, from);
-    for (const entry of { [Symbol.iterator]: () => overlay(source, this.current, from) }) yield entry;
+    if (!current.fresh && frozen?.fresh !== true) {
+      source = stripped(space.range(prefix + from, keys.omapEnd(this.id)), prefix.length);
+    }
+    // A layer for each of the two that has something to say: mostly there is none.
+    if (frozen !== undefined && !frozen.isEmpty) source = overlay(source, frozen, from);
+    return current.isEmpty ? source : overlay(source, current, from);
   }
 }
 
-const NOTHING: Iterator<never> = { next: () => ({ done: true, value: undefined }) };
+const NOTHING: readonly (readonly [ByteString, Uint8Array])[] = [];
 
 function* stripped(
   source: Iterable<readonly [ByteString, Uint8Array]>,
