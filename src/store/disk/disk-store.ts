@@ -20,7 +20,7 @@ import {
   type StoreStats,
 } from '../api.ts';
 import { Arena } from '../arena.ts';
-import { byteStringToBytes, bytesToByteString, fromByteString, toByteString } from '../byte-string.ts';
+import { byteStringToBytes, bytesToByteString, toByteString } from '../byte-string.ts';
 import { type DataChange, TransactionChecker } from '../check.ts';
 import { compareCollectionIds } from '../collection-id.ts';
 import { listRanges } from '../listing.ts';
@@ -31,6 +31,7 @@ import { Applier, type RecordedWrite } from './apply.ts';
 import { Checkpointer } from './checkpoint.ts';
 import { CompressionPolicy } from './compression.ts';
 import { CommitQueue, type DirectState, StoreCore } from './core.ts';
+import { explain } from './corruption.ts';
 import { ObjectData } from './data.ts';
 import {
   BLOCK_SIZE,
@@ -46,6 +47,7 @@ import {
 import { type FsckOptions, type FsckReport, fsckStore } from './fsck.ts';
 import { KeySpace } from './keyspace.ts';
 import { Log } from './log.ts';
+import { namedFrom } from './omap.ts';
 import type { Onode } from './onode.ts';
 import { type DiskStoreOptions, diskStoreDefaults } from './options.ts';
 import { Puncher } from './puncher.ts';
@@ -819,7 +821,7 @@ export class DiskStore implements ObjectStore {
     if (omap === undefined) return [];
     const after = position.after === undefined ? undefined : toByteString(position.after);
     const from = after ?? toByteString(position.from ?? '');
-    return named(omap.entries(core.space, from), after);
+    return namedFrom(omap.entries(core.space, from), after);
   }
 
   statfs(): StoreStats {
@@ -893,26 +895,8 @@ function* filtered(
   }
 }
 
-function* named(
-  entries: Iterable<readonly [string, Uint8Array]>,
-  after: string | undefined,
-): IterableIterator<readonly [string, Uint8Array]> {
-  for (const [key, value] of entries) if (key !== after) yield [fromByteString(key), value];
-}
-
 function checkMetaKey(key: string): void {
   if (!/^[a-z][a-z0-9_.-]*$/.test(key) || ['kv', 'kv-lock', 'log', 'block', FORMAT_FILE].includes(key)) {
     throw new StoreError('invalid', `${JSON.stringify(key)} is no name for a value beside the collections`);
   }
-}
-
-/** Adds the collection to what is said about damage. */
-function explain(error: unknown, collection: CollectionId = ''): Error {
-  if (error instanceof StoreError) {
-    const c = error.corruption;
-    return c === undefined || collection === ''
-      ? error
-      : new StoreError('corrupt', error.message, { ...c, collection });
-  }
-  return new StoreError('io', error instanceof Error ? error.message : String(error));
 }

@@ -1,5 +1,5 @@
 import type { KvOp } from '../../base/index.ts';
-import type { ByteString } from '../byte-string.ts';
+import { type ByteString, fromByteString } from '../byte-string.ts';
 import { SortedMap } from '../sorted-map.ts';
 import { keys } from './format.ts';
 import type { KeySpace } from './keyspace.ts';
@@ -201,4 +201,12 @@ export function* omapOps(
     grown(change);
     yield;
   }
+}
+
+/** Entries with their keys as text, without the one at `after`. */
+export function* namedFrom(
+  entries: Iterable<readonly [string, Uint8Array]>,
+  after: string | undefined,
+): IterableIterator<readonly [string, Uint8Array]> {
+  for (const [key, value] of entries) if (key !== after) yield [fromByteString(key), value];
 }
