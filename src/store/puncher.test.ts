@@ -60,7 +60,7 @@ test('what was deleted goes back to the file system; what is there stays', async
   clock.run(5000);
   // Of six objects all but what shares a unit with something else.
   assert.ok(taken() <= full - 6 * 256 + 64, `${full} blocks, then ${taken()}`);
-  assert.ok(store.punchedBytes >= 6 * MIB - 64 * 4096);
+  assert.ok(store.punching.punched >= 6 * MIB - 64 * 4096);
   for (const n of [6, 7]) assertHolds(store, n);
   for (let n = 10; n < 40; n++) write(store, n);
   clock.run();
@@ -87,11 +87,11 @@ test('a range that is being punched is not given to anybody, and counts as avail
     clock.run(150);
     const { total, available, allocated } = store.statfs();
     assert.equal(available, total - allocated);
-    isHeldSeen ||= store.heldBytes > 0;
+    isHeldSeen ||= store.punching.held > 0;
     for (const [n, value] of live) assertHolds(store, n, value);
   }
   assert.ok(isHeldSeen, 'no write met a punch');
-  assert.ok(store.punchedBytes > 0);
+  assert.ok(store.punching.punched > 0);
   await clock.settle(store.umount());
 });
 
@@ -111,6 +111,6 @@ test('where it does not work it is said once, and nothing else changes', async (
   assert.deepEqual(notices, [
     'freed space is not given back to the file system: fallocate failed: Operation not supported',
   ]);
-  assert.equal(store.heldBytes, 0);
+  assert.equal(store.punching.held, 0);
   await clock.settle(store.umount());
 });

@@ -370,14 +370,10 @@ export class DiskStore implements ObjectStore {
     return this.#need().core.seq;
   }
 
-  /** Bytes of freed space given back to the file system since it was mounted. For tests and tools. */
-  get punchedBytes(): number {
-    return this.#need().puncher.punched;
-  }
-
-  /** Bytes of free space that are being given back. For tests and tools. */
-  get heldBytes(): number {
-    return this.#need().core.allocator.held * BLOCK_SIZE;
+  /** Bytes of free space that go back to the file system just now, and those that went since it was mounted. For tests and tools. */
+  get punching(): { held: number; punched: number } {
+    const { core, puncher } = this.#need();
+    return { held: core.allocator.held * BLOCK_SIZE, punched: puncher.punched };
   }
 
   /** Whether an object's data lies in a block of the block file. For tests. */
