@@ -59,6 +59,21 @@ test('pools compress as they are told, and `ceph df detail` says by how much', a
     if (missing.length > 0) throw new Error(missing.map((p) => `${p.name} ${p.stats.compress_under_bytes}`).join());
     return true;
   });
+  // The OSD's own counters say the same.
+  const { bluestore } = await c.cephJson('tell', 'osd.0', 'perf', 'dump');
+  const total = { original: 0, allocated: 0, stored: 0 };
+  for (const { stats } of (await c.cephJson('df', 'detail')).pools) {
+    total.original += stats.compress_under_bytes;
+    total.allocated += stats.compress_bytes_used;
+    total.stored += stats.stored;
+  }
+  assert.equal(bluestore.bluestore_compressed_original, total.original);
+  assert.equal(bluestore.bluestore_compressed_allocated, total.allocated);
+  assert.ok(bluestore.bluestore_compressed > total.allocated / 2);
+  assert.ok(bluestore.bluestore_compressed <= total.allocated);
+  assert.ok(bluestore.bluestore_allocated >= total.allocated);
+  assert.ok(bluestore.bluestore_stored >= total.stored);
+  assert.ok(bluestore.compress_success_count > 0);
   for (const name of algorithms) {
     const stats = await poolStats(name);
     assert.equal(stats.stored, data.length, name);

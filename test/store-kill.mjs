@@ -39,6 +39,8 @@ async function child(dir) {
     size: 1 << 30,
     logCapacity: 8 << 20,
     deferredBytes: 1 << 20,
+    punchAfter_ms: 20,
+    punchBytes: 64 << 10,
     compression: {
       ...compressionDefaults,
       mode: algorithm === 'none' ? 'none' : 'force',

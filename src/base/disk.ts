@@ -37,8 +37,13 @@ export interface DiskFile {
   sync(done: (error: Error | null) => void): void;
   syncSync(): void;
   truncateSync(size: number): void;
-  /** Gives the range's space back where the system can; it then reads as zeros or as before. Undefined where it cannot. */
-  punch?(offset: number, length: number): void;
+  /**
+   * Gives the space of a range of whole 4096-byte blocks back to the file system; it then reads as zeros, or as before where that fails. The range must not be
+   * written before `done` is called. Missing where the system has no way to.
+   */
+  punch?(offset: number, length: number, done: (error: Error | null) => void): void;
+  /** Resolves once no punch of an earlier opening of this file (maybe by a process that was killed) can still come. */
+  punchesEnded?(): Promise<void>;
   close(): void;
 }
 
@@ -71,5 +76,11 @@ export interface Kv {
   commitSync(ops: readonly KvOp[]): void;
   /** Applies all or nothing; visible and durable when `done` is called; batches take effect in order of calls. */
   commit(ops: readonly KvOp[], done: (error: Error | null) => void): void;
+  /**
+   * As {@link commit}, for a batch so long that it would hold up the event loop: the engine may take it a few milliseconds at a time. As durable and as much all or
+   * nothing as any other; but until `done` is called, reads may find any part of it, ranges must be read within one turn, and no other batch may be given.
+   * Engines that are never held up leave it out.
+   */
+  commitInTurns?(ops: readonly KvOp[], done: (error: Error | null) => void): void;
   close(): void;
 }

@@ -17,11 +17,11 @@ function entry(
   type: number,
   description: string,
   value: number,
-  options: { nick?: string; priority?: number; unit?: number; count?: number } = {},
+  options: { logger?: string; nick?: string; priority?: number; unit?: number; count?: number } = {},
 ): Entry {
   return [
     {
-      path: `osd.${path}`,
+      path: `${options.logger ?? 'osd'}.${path}`,
       description,
       nick: options.nick ?? '',
       type,
@@ -93,6 +93,43 @@ export function perfCounters(osd: Osd): Entry[] {
     entry('stat_bytes_used', U64, 'Used space', total - available, { nick: 'used', ...bytes }),
     entry('stat_bytes_avail', U64, 'Available space', available, bytes),
     entry('slow_ops', U64, 'Requests older than osd_op_complaint_time', osd.tracker.slowOps),
+    ...storeCounters(osd),
+  ];
+}
+
+/** Those of the disk store, as BlueStore names them (os/bluestore/BlueStore.cc). */
+function storeCounters({ store }: Osd): Entry[] {
+  const counts = store.compressionCounts?.();
+  if (counts === undefined) return [];
+  const s = store.statfs();
+  const own = { logger: 'bluestore' };
+  const bytes = { ...own, unit: perfUnit.BYTES };
+  return [
+    entry('compress_success_count', U64 | COUNTER, 'Pieces of data that were compressed', counts.success, own),
+    entry(
+      'compress_rejected_count',
+      U64 | COUNTER,
+      'Pieces of data that stayed as they were: compressing saved too little',
+      counts.rejected,
+      own,
+    ),
+    entry('bluestore_allocated', U64, 'Space that data takes', s.allocated, bytes),
+    entry('bluestore_stored', U64, 'Bytes of data', s.stored, bytes),
+    entry('bluestore_compressed', U64, 'Compressed bytes', s.compressedBytes, { ...bytes, nick: 'c' }),
+    entry('bluestore_compressed_allocated', U64, 'Space that compressed data takes', s.compressedAllocatedBytes, {
+      ...bytes,
+      nick: 'c_a',
+    }),
+    entry(
+      'bluestore_compressed_original',
+      U64,
+      'Bytes of data that compressed data stands for',
+      s.compressedOriginalBytes,
+      {
+        ...bytes,
+        nick: 'c_o',
+      },
+    ),
   ];
 }
 

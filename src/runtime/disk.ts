@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import {
   closeSync,
   constants,
@@ -13,6 +14,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  realpathSync,
   renameSync,
   rmSync,
   statfsSync,
@@ -25,6 +27,7 @@ import { dirname } from 'node:path';
 import type { Disk, DiskFile, KvOptions } from '../base/index.ts';
 import { DIRECT_ALIGN, DirectFile } from './direct-io.ts';
 import { openLmdb } from './kv.ts';
+import { punchesOf, punchHole } from './punch.ts';
 
 /** Most buffers the kernel takes in one gather write (IOV_MAX). */
 const IOV_MAX = 1024;
@@ -58,6 +61,10 @@ function openReadWrite(path: string, create: boolean): number {
 
 class OsFile implements DiskFile {
   readonly isDevice: boolean;
+  readonly punch?: (offset: number, length: number, done: (error: Error | null) => void) => void;
+  readonly punchesEnded?: () => Promise<void>;
+  /** Programs that punch this file. */
+  readonly #punches = new Set<ChildProcess>();
   readonly #fd: number;
   readonly #path: string;
   readonly #direct: DirectFile | undefined;
@@ -70,6 +77,22 @@ class OsFile implements DiskFile {
     this.#fd = openReadWrite(path, create);
     this.isDevice = fstatSync(this.#fd).isBlockDevice();
     this.#direct = direct ? DirectFile.open(path) : undefined;
+    if (process.platform === 'linux' && !this.isDevice) {
+      // What it is in the end: that is what the programs that punch it name.
+      const real = realpathSync(path);
+      this.punch = (offset, length, done) => this.#punch(real, offset, length, done);
+      this.punchesEnded = () => punchesOf(real);
+    }
+  }
+
+  #punch(real: string, offset: number, length: number, done: (error: Error | null) => void): void {
+    if (!this.#begin(done)) return;
+    const child = punchHole(real, offset, length, (error) => {
+      this.#punches.delete(child);
+      this.#end();
+      done(error);
+    });
+    this.#punches.add(child);
   }
 
   size(): number {
@@ -213,6 +236,7 @@ class OsFile implements DiskFile {
   /** What is under way ends as it would have; the descriptors are closed after it. */
   close(): void {
     this.#closed = true;
+    for (const child of this.#punches) child.kill('SIGKILL');
     if (this.#busy === 0) this.#release();
   }
 

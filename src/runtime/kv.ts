@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type * as lmdb from 'lmdb';
-import type { Kv, KvOp, KvOptions } from '../base/index.ts';
+import { invariant, type Kv, type KvOp, type KvOptions } from '../base/index.ts';
 
 /** Loaded by the first database that is opened: clients and clusters in memory have none, and it is a sixth of what they would load. */
 let binding: typeof lmdb | undefined;
@@ -33,12 +33,21 @@ interface DbStats {
   readonly overflowPages: number;
 }
 
+/** Operations of a batch that go in at once: the binding takes some three microseconds for each on this thread, and leaves as much again to be collected. */
+const OPS_AT_ONCE = 2048;
+/** A longer batch goes in for so long in a turn, in milliseconds; and how many operations pass between two looks at the time. */
+const TURN_MS = 3;
+const OPS_PER_LOOK = 64;
+
 class Lmdb implements Kv {
   readonly keyLength_max = KEY_LENGTH_MAX;
   readonly #db: lmdb.RootDatabase<Buffer, Buffer>;
   readonly #path: string;
   /** What {@link usedBytes} found; only a commit changes it. */
   #used: number | undefined;
+  /** A batch is going in over several turns: the binding would take whatever else is written for a part of it. */
+  #inTurns = false;
+  #closed = false;
 
   constructor(path: string, options: KvOptions) {
     this.#path = path;
@@ -95,6 +104,7 @@ class Lmdb implements Kv {
   }
 
   commitSync(ops: readonly KvOp[]): void {
+    invariant(!this.#inTurns, 'a batch is given while a long one goes in', { path: this.#path });
     try {
       this.#db.transactionSync(() => this.#apply(ops));
     } catch (error) {
@@ -105,17 +115,55 @@ class Lmdb implements Kv {
   }
 
   #apply(ops: readonly KvOp[]): void {
-    for (const op of ops) {
-      if (op.kind === 'put') this.#db.putSync(op.key as Buffer, op.value as Buffer);
-      else if (op.kind === 'del') this.#db.removeSync(op.key as Buffer);
-      else {
-        const range = { start: op.start as Buffer, end: op.end as Buffer };
-        for (const key of [...this.#db.getKeys(range)]) this.#db.removeSync(key);
-      }
+    for (const op of ops) this.#applyOne(op);
+  }
+
+  #applyOne(op: KvOp): void {
+    if (op.kind === 'put') this.#db.putSync(op.key as Buffer, op.value as Buffer);
+    else if (op.kind === 'del') this.#db.removeSync(op.key as Buffer);
+    else {
+      const range = { start: op.start as Buffer, end: op.end as Buffer };
+      for (const key of [...this.#db.getKeys(range)]) this.#db.removeSync(key);
     }
   }
 
+  /** The batch through an open transaction, which its thread commits and syncs once all of it is in. */
+  async #applyInTurns(ops: readonly KvOp[]): Promise<void> {
+    for (let at = 0; at < ops.length; ) {
+      if (at > 0) await nextTurn();
+      if (this.#closed) throw new Error('closed');
+      const until = performance.now() + TURN_MS;
+      do {
+        const end = Math.min(at + OPS_PER_LOOK, ops.length);
+        while (at < end) this.#applyOne(ops[at++]!);
+      } while (at < ops.length && performance.now() < until);
+    }
+  }
+
+  commitInTurns(ops: readonly KvOp[], done: (error: Error | null) => void): void {
+    if (ops.length <= OPS_AT_ONCE) {
+      this.commit(ops, done);
+      return;
+    }
+    invariant(!this.#inTurns, 'a batch is given while a long one goes in', { path: this.#path });
+    this.#inTurns = true;
+    const ended = (error: Error | null): void => {
+      this.#inTurns = false;
+      this.#used = undefined;
+      if (this.#closed) void this.#db.close();
+      done(error);
+    };
+    // A child of the transaction that the thread holds: should one operation fail, all of them are taken back.
+    this.#db
+      .childTransaction(() => this.#applyInTurns(ops))
+      .then(
+        () => ended(null),
+        (error: unknown) => ended(this.#failure(error)),
+      );
+  }
+
   commit(ops: readonly KvOp[], done: (error: Error | null) => void): void {
+    invariant(!this.#inTurns, 'a batch is given while a long one goes in', { path: this.#path });
     // delRange needs what is visible inside the transaction, so a batch that has one runs on this thread.
     const committed = ops.some((op) => op.kind === 'delRange')
       ? this.#db.transaction(() => this.#apply(ops))
@@ -142,9 +190,13 @@ class Lmdb implements Kv {
   }
 
   close(): void {
-    void this.#db.close();
+    this.#closed = true;
+    // A batch on its way in is given up first.
+    if (!this.#inTurns) void this.#db.close();
   }
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const EMPTY = new Uint8Array(0);
 const ignore = (): void => {};

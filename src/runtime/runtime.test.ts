@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { crc32c, crc32cPortable, SeededEntropy, type Socket, type SocketHandler } from '../base/index.ts';
+import { crc32c, crc32cPortable, type KvOp, SeededEntropy, type Socket, type SocketHandler } from '../base/index.ts';
 import { installNativeCrc32c, openLmdb, osDisk, tcpNetwork } from './index.ts';
 
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
@@ -78,6 +78,98 @@ test('files: gather writes, reads beyond the end, sync', async () => {
     assert.equal(new TextDecoder().decode(into.subarray(0, n)), ' WORLD!');
     assert.equal(file.size(), 42);
     file.close();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('files: a punched range reads as zeros and takes no space; a closed file ends what was under way', {
+  skip: process.platform !== 'linux' ? 'holes are made by a program of Linux' : false,
+}, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sepiola-'));
+  try {
+    const path = join(dir, 'file');
+    const file = osDisk.openFile(path, { create: true });
+    const MIB = 1 << 20;
+    file.writeSync([new Uint8Array(8 * MIB).fill(7)], 0);
+    file.syncSync();
+    const before = statSync(path);
+    const punch = (offset: number, length: number): Promise<Error | null> =>
+      new Promise((done) => {
+        file.punch!(offset, length, done);
+      });
+    assert.equal(await punch(2 * MIB, 4 * MIB), null);
+    const after = statSync(path);
+    assert.equal(after.size, before.size);
+    assert.ok((before.blocks - after.blocks) * 512 >= 4 * MIB, `${before.blocks} blocks, then ${after.blocks}`);
+    const all = Buffer.alloc(8 * MIB);
+    assert.equal(file.readSync(all, 0), 8 * MIB);
+    const expected = Buffer.alloc(8 * MIB, 7).fill(0, 2 * MIB, 6 * MIB);
+    assert.ok(all.equals(expected));
+    assert.ok((await punch(0, 0)) instanceof Error, 'a length of nothing is refused');
+
+    // Closed at once: whether the hole is there or not, nobody makes it once the next to open the file was told so.
+    const last = punch(0, MIB);
+    file.close();
+    const again = osDisk.openFile(path);
+    await again.punchesEnded!();
+    again.writeSync([new Uint8Array(MIB).fill(9)], 0);
+    await last;
+    const found = Buffer.alloc(MIB);
+    again.readSync(found, 0);
+    assert.ok(found.equals(Buffer.alloc(MIB, 9)));
+    again.close();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('Kv: a long batch goes in over several turns, all or nothing', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sepiola-'));
+  try {
+    const kv = openLmdb(join(dir, 'kv'));
+    const key = (i: number): Uint8Array => Buffer.from(`key-${String(i).padStart(6, '0')}`);
+    const puts = (from: number, to: number): KvOp[] => {
+      const ops: KvOp[] = [];
+      for (let i = from; i < to; i++) ops.push({ kind: 'put', key: key(i), value: Buffer.alloc(100, i) });
+      return ops;
+    };
+    const give = (ops: readonly KvOp[]): Promise<Error | null> =>
+      new Promise((done) => {
+        kv.commitInTurns!(ops, done);
+      });
+    let turns = 0;
+    let isDone = false;
+    const count = (): void => {
+      turns++;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    const all = [...puts(0, 30_000), { kind: 'del', key: key(7) } as const];
+    assert.equal(await give(all), null);
+    isDone = true;
+    assert.ok(turns > 3, `${turns} turns`);
+    assert.equal([...kv.range(key(0), undefined)].length, 29_999);
+    assert.equal(kv.get(key(7)), undefined);
+    assert.deepEqual(kv.get(key(29_999)), Buffer.alloc(100, 29_999));
+
+    // One operation that cannot be: nothing of the batch is there, and the database goes on.
+    const failed = await give([...puts(40_000, 50_000), { kind: 'put', key: Buffer.alloc(4000), value: key(1) }]);
+    assert.ok(failed instanceof Error);
+    assert.equal([...kv.range(key(40_000), undefined)].length, 0);
+    assert.equal(await give(puts(30_000, 33_000)), null);
+
+    // What else is written meanwhile would become a part of it.
+    const long = give(puts(60_000, 90_000));
+    while (kv.get(key(60_000)) === undefined) await new Promise((next) => setImmediate(next));
+    assert.throws(() => kv.commitSync(puts(0, 1)), /while a long one goes in/);
+    assert.throws(() => kv.commit(puts(0, 1), () => {}), /while a long one goes in/);
+    // Closed on its way: given up.
+    kv.close();
+    assert.ok((await long) instanceof Error);
+    const again = openLmdb(join(dir, 'kv'));
+    assert.equal([...again.range(key(0), undefined)].length, 32_999);
+    again.close();
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -146,6 +146,8 @@ export interface ObjectStore {
   /** How data is compressed that is written from now on, and what is otherwise in some pools. Absent where nothing is compressed. */
   setCompression?(options: CompressionOptions): void;
   setPoolCompression?(pool: number, options: Partial<CompressionOptions> | undefined): void;
+  /** How often compressing was worth it since the store was mounted, and how often not, in pieces of data. Absent where nothing is compressed. */
+  compressionCounts?(): { success: number; rejected: number };
   /** What an operator should know, by Ceph's names of such alerts. */
   alerts?(): ReadonlyMap<string, string>;
 }

@@ -154,6 +154,84 @@ test('part of a blob is overwritten: the rest stays, and the blob is free with i
   f.sound();
 });
 
+test('a blob of which less is left than it takes is given up, and the rest written anew', async () => {
+  const f = await Fixture.make();
+  const data = Buffer.concat([noise(40 * KIB), text(24 * KIB)]);
+  const changes: [string, (tx: Transaction) => Transaction, Buffer][] = [
+    ['zero', (tx) => tx.zero(C, o, 0, 40 * KIB), Buffer.concat([Buffer.alloc(40 * KIB), data.subarray(40 * KIB)])],
+    [
+      'write',
+      (tx) => tx.write(C, o, 0, text(28 * KIB, 'n')),
+      Buffer.concat([text(28 * KIB, 'n'), data.subarray(28 * KIB)]),
+    ],
+    ['truncate', (tx) => tx.truncate(C, o, 5 * 4096), data.subarray(0, 5 * 4096)],
+  ];
+  for (const [name, change, expected] of changes) {
+    f.apply(new Transaction().touch(C, o).truncate(C, o, 0).write(C, o, 0, data));
+    f.checkpoint();
+    assert.deepEqual(f.packed, [11, 16], name);
+    f.apply(change(new Transaction()));
+    assert.ok(f.read(o).equals(expected), name);
+    // Nothing of the blob is referred to any more.
+    assert.deepEqual(f.packed, [0, 0], name);
+    f.checkpoint();
+    assert.ok(f.read(o).equals(expected), name);
+    const rest = f.store.statfs().allocated / 4096;
+    assert.ok(rest < 11, `${name}: ${rest} blocks`);
+    await f.reopen();
+    assert.ok(f.read(o).equals(expected), name);
+    f.sound();
+  }
+  // A long write, which goes around the memory, over most of two blobs.
+  f.store.setCompression({ ...FORCE, mode: 'none' });
+  f.apply(new Transaction().remove(C, o));
+  f.store.setCompression(FORCE);
+  f.apply(new Transaction().write(C, o, 0, Buffer.concat([data, data])));
+  f.checkpoint();
+  assert.deepEqual(f.packed, [22, 32]);
+  f.store.setCompression({ ...FORCE, mode: 'none' });
+  f.apply(new Transaction().write(C, o, 24 * KIB, text(80 * KIB, 'direct')));
+  assert.deepEqual(f.packed, [0, 0]);
+  const both = Buffer.concat([data, data]);
+  text(80 * KIB, 'direct').copy(both, 24 * KIB);
+  await f.reopen();
+  assert.ok(f.read(o).equals(both));
+  assert.equal(f.store.statfs().allocated, 32 * 4096);
+  f.sound();
+});
+
+test('a blob stays as it is while a clone has it, where nothing is gained, and where it cannot be read', async () => {
+  const f = await Fixture.make();
+  const data = Buffer.concat([noise(40 * KIB), text(24 * KIB)]);
+  f.apply(new Transaction().write(C, o, 0, data).clone(C, o, twin));
+  f.checkpoint();
+  f.apply(new Transaction().remove(C, twin));
+  f.checkpoint();
+  f.apply(new Transaction().truncate(C, o, 0).write(C, o, 0, data));
+  f.checkpoint();
+  f.apply(new Transaction().clone(C, o, twin).zero(C, o, 0, 40 * KIB));
+  assert.deepEqual(f.packed, [11, 22]);
+  assert.ok(f.read(twin).equals(data));
+  f.apply(new Transaction().zero(C, twin, 0, 5 * 4096));
+  f.checkpoint();
+  assert.deepEqual(f.packed, [11, 17]);
+  f.apply(new Transaction().remove(C, o));
+  f.checkpoint();
+  // Eleven blocks of it are left, and it takes eleven.
+  assert.deepEqual(f.packed, [11, 11]);
+  const page = f.disk.pagesOf('s/block').find((p) => f.store.usesBlock(p))!;
+  f.disk.flipBit('s/block', page * 32_768 + 40);
+  f.apply(new Transaction().zero(C, twin, 5 * 4096, 4096));
+  assert.deepEqual(f.packed, [11, 10]);
+  assert.throws(() => f.read(twin), StoreError);
+  f.disk.flipBit('s/block', page * 32_768 + 40);
+  f.apply(new Transaction().zero(C, twin, 6 * 4096, 4096));
+  assert.deepEqual(f.packed, [0, 0]);
+  await f.reopen();
+  assert.ok(f.read(twin).equals(Buffer.concat([Buffer.alloc(7 * 4096), data.subarray(7 * 4096)])));
+  f.sound();
+});
+
 test('clones share blobs, whole and in part, and each lets go of its own', async () => {
   const f = await Fixture.make();
   const data = text(128 * KIB);
@@ -198,6 +276,7 @@ test('what does not become small enough stays as it is', async () => {
   f.checkpoint();
   // 11 blocks of 16.
   assert.deepEqual(f.packed, [11, 16]);
+  assert.deepEqual(f.store.compressionCounts(), { success: 1, rejected: 1 });
   f.store.setCompression({ ...FORCE, requiredRatio: 0.6 });
   f.apply(new Transaction().remove(C, twin));
   f.apply(new Transaction().write(C, twin, 0, Buffer.concat([noise(40 * KIB), text(24 * KIB)])));

@@ -49,6 +49,7 @@ export class BlockAllocator {
   #limitPages = 0;
   #freeBelow = 0;
   #pendingFree = 0;
+  #held = 0;
 
   constructor(blockCount: number) {
     invariant(blockCount < NO_BLOCK, 'too many blocks', { blockCount });
@@ -74,8 +75,38 @@ export class BlockAllocator {
     return this.#pendingFree;
   }
 
+  /** Free blocks that are not to be allocated for the moment: see {@link hold}. */
+  get held(): number {
+    return this.#held;
+  }
+
   get used(): number {
-    return this.blockCount - this.#free - this.#pendingFree;
+    return this.blockCount - this.#free - this.#pendingFree - this.#held;
+  }
+
+  /** Whether all blocks of a run may be allocated. */
+  isFree(start: number, count: number): boolean {
+    const end = start + count;
+    if (end > this.blockCount) return false;
+    for (let b = start; b < end; ) {
+      if ((b & 31) === 0 && end - b >= 32) {
+        if (this.#busy[b >>> 5] !== 0) return false;
+        b += 32;
+      } else if (this.isBusy(b++)) return false;
+    }
+    return true;
+  }
+
+  /** Keeps a run of free blocks from being allocated until {@link letGo}. */
+  hold(start: number, count: number): void {
+    invariant(this.isFree(start, count), 'blocks in use are held', { start, count });
+    this.#setBusy(start, count);
+    this.#held += count;
+  }
+
+  letGo(start: number, count: number): void {
+    this.#setFree(start, count);
+    this.#held -= count;
   }
 
   isBusy(block: number): boolean {
@@ -119,6 +150,14 @@ export class BlockAllocator {
       }
     }
     this.#free -= count;
+  }
+
+  #setFree(start: number, count: number): void {
+    for (let b = start; b < start + count; b++) {
+      this.#busy[b >>> 5]! &= ~(1 << (b & 31));
+      this.#countFree(b, 1);
+    }
+    this.#free += count;
   }
 
   /** Loads a page of the persisted map (bits of blocks in use). */
@@ -327,11 +366,7 @@ export class BlockAllocator {
     for (let i = 0; i < f.length; i += 2) {
       const start = f[i]!;
       const count = f[i + 1]!;
-      for (let b = start; b < start + count; b++) {
-        this.#busy[b >>> 5]! &= ~(1 << (b & 31));
-        this.#countFree(b, 1);
-      }
-      this.#free += count;
+      this.#setFree(start, count);
       this.#pendingFree -= count;
     }
   }

@@ -94,10 +94,11 @@ export function chunkBytes(s: Segment, { first, count }: Chunk): Uint8Array {
   return raw;
 }
 
-/** Notes a chunk's compressed form where it saves enough. */
-export function keepPacked(s: Segment, { first, count }: Chunk, plan: CompressionPlan, bytes: Uint8Array): void {
-  if (Math.ceil(bytes.length / BLOCK_SIZE) > acceptableBlocks(count, plan.requiredRatio)) return;
+/** Notes a chunk's compressed form where it saves enough, which it tells. */
+export function keepPacked(s: Segment, { first, count }: Chunk, plan: CompressionPlan, bytes: Uint8Array): boolean {
+  if (Math.ceil(bytes.length / BLOCK_SIZE) > acceptableBlocks(count, plan.requiredRatio)) return false;
   const packed: PackedBlocks = { first, count, type: plan.compressor.type, bytes };
   if (s.packed === undefined) s.packed = [packed];
   else s.packed.push(packed);
+  return true;
 }

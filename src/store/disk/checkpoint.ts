@@ -16,9 +16,15 @@ import { poolOf } from './usage.ts';
 /** Work done in one turn of the event loop: what keeps each well under a few milliseconds. Sixteen blocks count as an onode. */
 const ONODES_PER_TURN = 64;
 const OPS_PER_TURN = 1024;
-/** Blocks compressed in one turn by a compressor that is quick: half a millisecond or so. */
+/**
+ * What nobody can say how long it takes ends its turn after so many milliseconds: omaps, which look at what is stored, and that may have to come from the disk (the time
+ * is looked at every so many operations); and compressing.
+ */
+const TURN_MS = 3;
+const OPS_PER_LOOK = 32;
+/** Blocks compressed in one turn at most: half a millisecond or so where the compressor is quick. */
 const PACKED_PER_TURN = 64;
-/** Blocks of an object that is changed again before its turn came that are compressed at once; the rest of them stays as it is. */
+/** Blocks of an object that is changed again before its turn came that are compressed at once at most; the rest of them stays as it is. */
 const PACKED_EARLY = 256;
 /** Blocks of one gather write. */
 const BLOCKS_PER_WRITE = 256;
@@ -39,8 +45,8 @@ export interface CheckpointHost {
   readonly compression: CompressionPolicy;
   /** The superblock for a state after transaction `seq`, as it is to be stored. */
   superblock(seq: number): Uint8Array;
-  /** The checkpoint of `seq` is durable. */
-  committed(seq: number): void;
+  /** The checkpoint of the generation is durable, and what it freed may be used. */
+  committed(generation: Generation): void;
   failed(error: Error): void;
 }
 
@@ -112,7 +118,9 @@ export class Checkpointer {
   }
 
   #pack(generation: Generation, jobs: IterableIterator<PackJob>): void {
-    for (let blocks = 0; blocks < PACKED_PER_TURN; ) {
+    const { clock } = this.#host.core;
+    const until = clock.monotonic() + TURN_MS;
+    for (let blocks = 0; blocks < PACKED_PER_TURN && clock.monotonic() <= until; ) {
       const next = jobs.next();
       if (next.done === true) {
         this.#storeOnodes(generation);
@@ -124,21 +132,29 @@ export class Checkpointer {
       if (compressor.compressLater !== undefined) {
         compressor.compressLater(raw, (error, bytes) => {
           const isWaiting = o.dirtyGeneration === generation.number;
-          if (error === null && bytes !== undefined && isWaiting) keepPacked(s, chunk, plan, bytes);
+          if (error === null && bytes !== undefined && isWaiting) this.#keep(s, chunk, plan, bytes);
           this.#pack(generation, jobs);
         });
         return;
       }
-      keepPacked(s, chunk, plan, compress(compressor, raw));
+      this.#keep(s, chunk, plan, compress(compressor, raw));
       blocks += chunk.count;
     }
-    this.#host.core.clock.defer(() => this.#pack(generation, jobs));
+    clock.defer(() => this.#pack(generation, jobs));
+  }
+
+  #keep(s: Segment, chunk: Chunk, plan: CompressionPlan, bytes: Uint8Array): void {
+    const { counts } = this.#host.compression;
+    if (keepPacked(s, chunk, plan, bytes)) counts.success++;
+    else counts.rejected++;
   }
 
   /** Compresses what of an object is to be stored before its turn. */
   #packEarly(o: Onode): void {
     const plan = this.#planFor(o);
     if (plan === undefined) return;
+    const { clock } = this.#host.core;
+    const until = clock.monotonic() + TURN_MS;
     let left = PACKED_EARLY;
     for (let index = 0; index < o.segments.length; index++) {
       const s = o.segments[index];
@@ -146,8 +162,8 @@ export class Checkpointer {
       for (const chunk of chunksOf(s, index, plan.blobBlocks)) {
         if (s.packed?.some((p) => p.first === chunk.first) === true) continue;
         left -= chunk.count;
-        if (left < 0) return;
-        keepPacked(s, chunk, plan, compress(plan.compressor, chunkBytes(s, chunk)));
+        if (left < 0 || clock.monotonic() > until) return;
+        this.#keep(s, chunk, plan, compress(plan.compressor, chunkBytes(s, chunk)));
       }
     }
   }
@@ -206,7 +222,7 @@ export class Checkpointer {
       this.#encode((w) => encodeOnode(w, o)),
     );
     if (core.onodes.get(o.key) === o) core.count(o);
-    if (o.omap !== undefined && (o.omap.current.entries.size > 0 || o.omap.current.ranges.length > 0)) {
+    if (o.omap !== undefined && !o.omap.current.isEmpty) {
       generation.omaps.push({ omap: o.omap, delta: o.omap.freeze() });
     }
   }
@@ -221,7 +237,10 @@ export class Checkpointer {
   // --- step 2: omaps, and the data meanwhile ----------------------------------------------------------------------------------
 
   #storeOmaps(generation: Generation, steps: IterableIterator<void>): void {
+    const { clock } = this.#host.core;
+    const until = clock.monotonic() + TURN_MS;
     for (let n = 0; n < OPS_PER_TURN; n++) {
+      if (n % OPS_PER_LOOK === 0 && clock.monotonic() > until) break;
       if (steps.next().done !== true) continue;
       this.#serialized = true;
       this.#issueWrites(generation, true);
@@ -305,7 +324,11 @@ export class Checkpointer {
     }
     ops.push(sealedPut(this.#values, keys.usage, generation.usage!.encode()));
     ops.push(sealedPut(this.#values, keys.superblock, this.#host.superblock(generation.seq)));
-    core.kv.commit(ops, (error) => {
+    // Until it is done all that it changes is read from memory, so a part that shows early does no harm.
+    const { kv } = core;
+    const commit = (done: (error: Error | null) => void): void =>
+      kv.commitInTurns === undefined ? kv.commit(ops, done) : kv.commitInTurns(ops, done);
+    commit((error) => {
       if (error !== null) {
         this.#host.failed(error);
         return;
@@ -314,7 +337,7 @@ export class Checkpointer {
       core.allocator.release(generation.allocation);
       core.committed = generation.number;
       core.frozen = undefined;
-      this.#host.committed(generation.seq);
+      this.#host.committed(generation);
       const done = this.#done;
       this.#done = [];
       for (const callback of done) callback();

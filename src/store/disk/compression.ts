@@ -30,6 +30,8 @@ export class CompressionPolicy {
   #isOn = false;
   /** Algorithms that were wanted and are not there. */
   readonly #missing = new Set<string>();
+  /** Pieces of data that were kept compressed, and those that saved too little. */
+  readonly counts = { success: 0, rejected: 0 };
 
   constructor(defaults: CompressionOptions) {
     this.#defaults = defaults;

@@ -18,6 +18,8 @@ import { Blob, type Onode, type PackedBlocks, Segment } from './onode.ts';
 import { type PoolUse, poolOf } from './usage.ts';
 
 const SEGMENT_MASK = SEGMENT_BLOCKS - 1;
+/** Free blocks that must be left for the rest of a blob to be written anew. */
+const REWRITE_FREE_MIN = 1024;
 
 /** Data that goes to the block file before its record is logged; the record says where it lies. */
 export interface DirectWrite {
@@ -150,6 +152,50 @@ export class ObjectData {
     return b;
   }
 
+  /**
+   * After blocks of these segments were overwritten or cleared: a blob of which fewer blocks are left than it takes itself is given up, and what is left of it waits in
+   * memory as if it had just been written. As BlueStore does where it gains space.
+   */
+  #rewriteRemainders(o: Onode, firstBlock: number, lastBlock: number): void {
+    for (let index = firstBlock >>> SEGMENT_SHIFT; index <= lastBlock >>> SEGMENT_SHIFT; index++) {
+      const s = o.segments[index];
+      if (s?.blobs === undefined) continue;
+      for (let place = 0; place < (s.blobs?.length ?? 0); place++) {
+        const entry = s.blobs?.[place];
+        if (entry !== undefined && entry.uses < entry.blob.blocks.length) this.#rewrite(o, index, s, place);
+      }
+    }
+  }
+
+  #rewrite(o: Onode, index: number, s: Segment, place: number): void {
+    const core = this.#core;
+    const { blob, uses } = s.blobs![place]!;
+    // What others own too would not become free; and what it takes until the checkpoint must be there.
+    for (const block of blob.blocks) if (core.allocator.extraOwners(block) > 0) return;
+    if (core.allocator.free - core.unplaced < uses + REWRITE_FREE_MIN) return;
+    let content: Uint8Array | undefined;
+    for (let i = 0; i < s.count; i++) {
+      if (s.block(i) !== PACKED || s.crc(i) >>> 8 !== place) continue;
+      if (content === undefined) {
+        try {
+          content = this.#blobContent(o, (index << SEGMENT_SHIFT) + i, blob);
+        } catch (error) {
+          // Damaged, or its compressor is gone: for whoever reads it.
+          if (error instanceof StoreError) return;
+          throw error;
+        }
+      }
+      const at = s.positionInBlob(i) * BLOCK_SIZE;
+      const b = core.pool.take();
+      b.set(content.subarray(at, at + BLOCK_SIZE));
+      this.#unpack(o, s, i);
+      s.setMemory(i, b);
+      s.dirty = true;
+      core.unplaced++;
+      this.#use(o).allocated += BLOCK_SIZE;
+    }
+  }
+
   #drop(o: Onode, s: Segment, i: number): void {
     const core = this.#core;
     const memory = s.memoryOf(i);
@@ -237,6 +283,7 @@ export class ObjectData {
     }
     if (end > o.size) o.size = end;
     this.#recount(o, slack);
+    this.#rewriteRemainders(o, Math.floor(offset / BLOCK_SIZE), Math.floor((end - 1) / BLOCK_SIZE));
     o.dataVersion++;
   }
 
@@ -265,6 +312,7 @@ export class ObjectData {
     const end = (d.firstBlock + d.count) * BLOCK_SIZE;
     if (end > o.size) o.size = end;
     this.#recount(o, slack);
+    this.#rewriteRemainders(o, d.firstBlock, d.firstBlock + d.count - 1);
     o.dataVersion++;
   }
 
@@ -275,6 +323,7 @@ export class ObjectData {
     this.#clear(o, offset, offset + length);
     if (offset + length > o.size) o.size = offset + length;
     this.#recount(o, slack);
+    this.#rewriteRemainders(o, Math.floor(offset / BLOCK_SIZE), Math.floor((offset + length - 1) / BLOCK_SIZE));
     o.dataVersion++;
   }
 
@@ -307,8 +356,11 @@ export class ObjectData {
       this.#clear(o, size, Math.ceil(o.size / BLOCK_SIZE) * BLOCK_SIZE);
       for (const s of o.segments) if (s?.dirty === true) s.trim();
     }
+    const cut = Math.floor(size / BLOCK_SIZE);
     o.size = size;
     this.#recount(o, slack);
+    // What is left of the segment that was cut.
+    this.#rewriteRemainders(o, cut, cut);
     o.dataVersion++;
   }
 

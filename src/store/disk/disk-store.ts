@@ -20,7 +20,7 @@ import {
   type StoreStats,
 } from '../api.ts';
 import { Arena } from '../arena.ts';
-import { byteStringToBytes, bytesToByteString, fromByteString, toByteString } from '../byte-string.ts';
+import { byteStringToBytes, bytesToByteString, toByteString } from '../byte-string.ts';
 import { type DataChange, TransactionChecker } from '../check.ts';
 import { compareCollectionIds } from '../collection-id.ts';
 import { listRanges } from '../listing.ts';
@@ -31,6 +31,7 @@ import { Applier, type RecordedWrite } from './apply.ts';
 import { Checkpointer } from './checkpoint.ts';
 import { CompressionPolicy } from './compression.ts';
 import { CommitQueue, type DirectState, StoreCore } from './core.ts';
+import { explain } from './corruption.ts';
 import { ObjectData } from './data.ts';
 import {
   BLOCK_SIZE,
@@ -46,8 +47,10 @@ import {
 import { type FsckOptions, type FsckReport, fsckStore } from './fsck.ts';
 import { KeySpace } from './keyspace.ts';
 import { Log } from './log.ts';
+import { namedFrom } from './omap.ts';
 import type { Onode } from './onode.ts';
 import { type DiskStoreOptions, diskStoreDefaults } from './options.ts';
+import { Puncher } from './puncher.ts';
 import { objectsFrom, StoreReader } from './reader.ts';
 import { recordLength, writeRecord } from './record.ts';
 import { replayLog } from './replay.ts';
@@ -77,6 +80,7 @@ interface Mounted {
   readonly log: Log;
   readonly logFile: DiskFile;
   readonly commits: CommitQueue;
+  readonly puncher: Puncher;
 }
 
 /**
@@ -221,6 +225,7 @@ export class DiskStore implements ObjectStore {
         `${this.#file('block')} has ${size} bytes and its store was made on ${sb.blockCount * BLOCK_SIZE}: it is not the same, or was cut`,
       );
     }
+    await blocks.punchesEnded?.();
     const logFile = disk.openFile(this.#file('log'), { direct: true });
     const allocator = new BlockAllocator(sb.blockCount);
     for (const [key, value] of rangeSealed(kv, byteStringToBytes('A'), byteStringToBytes('B'))) {
@@ -294,8 +299,19 @@ export class DiskStore implements ObjectStore {
       data,
       compression: this.#compression,
       superblock: (seq) => this.#encodeSuper(seq),
-      committed: () => this.#committed(),
+      committed: (generation) => {
+        puncher.freed(generation.allocation);
+        this.#committed();
+      },
       failed: (error) => this.#fail(error),
+    });
+    const puncher = new Puncher({
+      clock,
+      allocator,
+      blocks,
+      after_ms: this.#options.punchAfter_ms,
+      unitBytes: this.#options.punchBytes,
+      notice: (message) => this.#options.onNotice?.(message),
     });
     this.#mounted = {
       core,
@@ -307,6 +323,7 @@ export class DiskStore implements ObjectStore {
       log,
       logFile,
       commits,
+      puncher,
     };
     // The log's new epoch becomes true before anything is written to it: what an earlier mount left beyond the end found by replay
     // can then never be taken for this mount's.
@@ -351,6 +368,12 @@ export class DiskStore implements ObjectStore {
   /** Number of the last transaction applied: they count from 1 at mkfs. For tests and tools. */
   get lastTransaction(): number {
     return this.#need().core.seq;
+  }
+
+  /** Bytes of free space that go back to the file system just now, and those that went since it was mounted. For tests and tools. */
+  get punching(): { held: number; punched: number } {
+    const { core, puncher } = this.#need();
+    return { held: core.allocator.held * BLOCK_SIZE, punched: puncher.punched };
   }
 
   /** Whether an object's data lies in a block of the block file. For tests. */
@@ -440,6 +463,7 @@ export class DiskStore implements ObjectStore {
         m.commits.whenEmpty(resolve);
       });
       while (m.core.frozen !== undefined || !m.core.generation.isClean) await this.#checkpoint();
+      await m.puncher.stop();
     }
     this.close();
   }
@@ -451,6 +475,7 @@ export class DiskStore implements ObjectStore {
     if (this.#timer !== undefined) this.#env.clock.clearTimer(this.#timer);
     this.#timer = undefined;
     this.#mounted = undefined;
+    void m.puncher.stop();
     m.log.close();
     m.logFile.close();
     m.core.blocks.close();
@@ -792,7 +817,7 @@ export class DiskStore implements ObjectStore {
     if (omap === undefined) return [];
     const after = position.after === undefined ? undefined : toByteString(position.after);
     const from = after ?? toByteString(position.from ?? '');
-    return named(omap.entries(core.space, from), after);
+    return namedFrom(omap.entries(core.space, from), after);
   }
 
   statfs(): StoreStats {
@@ -817,7 +842,7 @@ export class DiskStore implements ObjectStore {
     const { allocator } = core;
     return {
       total: allocator.blockCount * BLOCK_SIZE,
-      available: Math.max(0, allocator.free + allocator.pendingFree - core.unplaced) * BLOCK_SIZE,
+      available: Math.max(0, allocator.free + allocator.held + allocator.pendingFree - core.unplaced) * BLOCK_SIZE,
     };
   }
 
@@ -844,6 +869,10 @@ export class DiskStore implements ObjectStore {
     this.#compression.setPool(pool, options);
   }
 
+  compressionCounts(): { success: number; rejected: number } {
+    return { ...this.#compression.counts };
+  }
+
   alerts(): ReadonlyMap<string, string> {
     const missing = [...this.#compression.missing].sort();
     return new Map(missing.length === 0 ? [] : [['BLUESTORE_NO_COMPRESSION', `unable to load:${missing.join(', ')}`]]);
@@ -862,26 +891,8 @@ function* filtered(
   }
 }
 
-function* named(
-  entries: Iterable<readonly [string, Uint8Array]>,
-  after: string | undefined,
-): IterableIterator<readonly [string, Uint8Array]> {
-  for (const [key, value] of entries) if (key !== after) yield [fromByteString(key), value];
-}
-
 function checkMetaKey(key: string): void {
   if (!/^[a-z][a-z0-9_.-]*$/.test(key) || ['kv', 'kv-lock', 'log', 'block', FORMAT_FILE].includes(key)) {
     throw new StoreError('invalid', `${JSON.stringify(key)} is no name for a value beside the collections`);
   }
-}
-
-/** Adds the collection to what is said about damage. */
-function explain(error: unknown, collection: CollectionId = ''): Error {
-  if (error instanceof StoreError) {
-    const c = error.corruption;
-    return c === undefined || collection === ''
-      ? error
-      : new StoreError('corrupt', error.message, { ...c, collection });
-  }
-  return new StoreError('io', error instanceof Error ? error.message : String(error));
 }

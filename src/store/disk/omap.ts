@@ -1,5 +1,5 @@
 import type { KvOp } from '../../base/index.ts';
-import type { ByteString } from '../byte-string.ts';
+import { type ByteString, fromByteString } from '../byte-string.ts';
 import { SortedMap } from '../sorted-map.ts';
 import { keys } from './format.ts';
 import type { KeySpace } from './keyspace.ts';
@@ -15,6 +15,10 @@ export class OmapDelta {
 
   constructor(fresh: boolean) {
     this.fresh = fresh;
+  }
+
+  get isEmpty(): boolean {
+    return this.entries.size === 0 && this.ranges.length === 0;
   }
 
   /** Value, null where this delta removed the key, undefined where it says nothing. */
@@ -95,17 +99,20 @@ export class ObjectOmap {
   }
 
   /** Entries with key >= from, in order. */
-  *entries(space: KeySpace, from: ByteString): IterableIterator<readonly [ByteString, Uint8Array]> {
-    let source: Iterator<readonly [ByteString, Uint8Array]> = NOTHING;
-    const isFresh = this.current.fresh || this.frozen?.fresh === true;
+  entries(space: KeySpace, from: ByteString): IterableIterator<readonly [ByteString, Uint8Array]> {
+    let source: IterableIterator<readonly [ByteString, Uint8Array]> = NOTHING.values();
+    const { current, frozen } = this;
     const prefix = keys.omapPrefix(this.id);
-    if (!isFresh) source = stripped(space.range(prefix + from, keys.omapEnd(this.id)), prefix.length);
-    if (this.frozen !== undefined) source = overlay(source, this.frozen, from);
-    for (const entry of { [Symbol.iterator]: () => overlay(source, this.current, from) }) yield entry;
+    if (!current.fresh && frozen?.fresh !== true) {
+      source = stripped(space.range(prefix + from, keys.omapEnd(this.id)), prefix.length);
+    }
+    // A layer for each of the two that has something to say: mostly there is none.
+    if (frozen !== undefined && !frozen.isEmpty) source = overlay(source, frozen, from);
+    return current.isEmpty ? source : overlay(source, current, from);
   }
 }
 
-const NOTHING: Iterator<never> = { next: () => ({ done: true, value: undefined }) };
+const NOTHING: readonly (readonly [ByteString, Uint8Array])[] = [];
 
 function* stripped(
   source: Iterable<readonly [ByteString, Uint8Array]>,
@@ -194,4 +201,12 @@ export function* omapOps(
     grown(change);
     yield;
   }
+}
+
+/** Entries with their keys as text, without the one at `after`. */
+export function* namedFrom(
+  entries: Iterable<readonly [string, Uint8Array]>,
+  after: string | undefined,
+): IterableIterator<readonly [string, Uint8Array]> {
+  for (const [key, value] of entries) if (key !== after) yield [fromByteString(key), value];
 }

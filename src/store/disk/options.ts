@@ -9,7 +9,7 @@ export interface DiskStoreOptions {
   readonly directBytes: number;
   /** Bytes of small writes that wait in memory before a checkpoint starts; while one runs, as much again. */
   readonly deferredBytes: number;
-  /** Bytes of omap changes that wait in memory before a checkpoint starts. The database takes them in one turn: 8 MiB of small keys stopped the loop for 120 ms. */
+  /** Bytes of omap changes that wait in memory before a checkpoint starts. What is gathered costs the collector: more of it, longer stops. */
   readonly metaBytes: number;
   /** Limit of the onode cache (what is changed and not yet stored comes on top). */
   readonly cacheBytes: number;
@@ -21,10 +21,16 @@ export interface DiskStoreOptions {
   readonly reserveBlocks: number;
   /** Mount also where the log is damaged in its middle: what it holds from there on is lost. For repairs. */
   readonly acceptDamagedLog: boolean;
+  /** Space of the block file goes back to the file system once it has been free for so long, in milliseconds; 0: never. Devices are left alone. */
+  readonly punchAfter_ms: number;
+  /** It goes back in units of so many bytes, at multiples of that. */
+  readonly punchBytes: number;
   /** Until told otherwise. Ceph: bluestore_compression_*. */
   readonly compression: CompressionOptions;
   /** Called once when the device or the database fails: nothing further is acknowledged. Without it the error is thrown from a timer. */
   readonly onFailure?: (error: StoreError) => void;
+  /** What an operator may want to know and nothing depends on. */
+  readonly onNotice?: (message: string) => void;
 }
 
 /** Ceph's, of 16.2. */
@@ -48,5 +54,7 @@ export const diskStoreDefaults: DiskStoreOptions = {
   syncInTurn_ms: 0,
   reserveBlocks: 256,
   acceptDamagedLog: false,
+  punchAfter_ms: 20_000,
+  punchBytes: 1024 ** 2,
   compression: compressionDefaults,
 };

@@ -7,18 +7,44 @@ import { CRC_SEED } from './format.ts';
 /** The database does not check what it reads back: every value ends in a crc32c (little-endian) of its key and itself. */
 export const SEAL_LENGTH = 4;
 
+/**
+ * An operation whose key and value lie one after the other in a piece of memory: views of them are made when they are asked for. Tens of thousands wait for a
+ * checkpoint, and two views for each of them were a quarter of the collector's work.
+ */
+class StoredPut {
+  readonly kind = 'put';
+  readonly #bytes: Uint8Array;
+  readonly #at: number;
+  readonly #middle: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array, at: number, middle: number, end: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#middle = middle;
+    this.#end = end;
+  }
+
+  get key(): Uint8Array {
+    return this.#bytes.subarray(this.#at, this.#middle);
+  }
+
+  get value(): Uint8Array {
+    return this.#bytes.subarray(this.#middle, this.#end);
+  }
+}
+
 /** A put of a sealed value; key and value are copied into the arena. */
 export function sealedPut(arena: Arena, key: ByteString, value: Uint8Array): KvOp {
   const n = key.length + value.length;
-  const bytes = arena.take(n + SEAL_LENGTH);
-  writeByteString(bytes, key, 0);
-  bytes.set(value, key.length);
-  const crc = crc32c(CRC_SEED, bytes.subarray(0, n));
-  bytes[n] = crc;
-  bytes[n + 1] = crc >>> 8;
-  bytes[n + 2] = crc >>> 16;
-  bytes[n + 3] = crc >>> 24;
-  return { kind: 'put', key: bytes.subarray(0, key.length), value: bytes.subarray(key.length) };
+  const at = arena.cut(n + SEAL_LENGTH);
+  const { bytes } = arena;
+  const middle = at + key.length;
+  const end = at + n;
+  writeByteString(bytes, key, at);
+  bytes.set(value, middle);
+  arena.view.setUint32(end, crc32c(CRC_SEED, bytes.subarray(at, end)), true);
+  return new StoredPut(bytes, at, middle, end + SEAL_LENGTH);
 }
 
 /** The value without its seal. Throws StoreError 'corrupt' where the seal is not that of key and value. */

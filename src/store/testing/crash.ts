@@ -18,6 +18,8 @@ const OPTIONS: Partial<DiskStoreOptions> = {
   metaBytes: 256 << 10,
   cacheBytes: 60_000,
   directBytes: 32 << 10,
+  punchAfter_ms: 0.5,
+  punchBytes: 16 << 10,
 };
 
 /** One machine's lives: work, power loss at a random point, recovery, more work. */

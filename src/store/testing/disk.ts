@@ -73,6 +73,20 @@ class Image {
     this.size = Math.max(this.size, offset + bytes.length);
   }
 
+  /** Zeros, as pages that hold nothing where whole ones are concerned. */
+  punch(offset: number, length: number): void {
+    for (let at = offset; at < offset + length; ) {
+      const within = at % PAGE;
+      const n = Math.min(offset + length - at, PAGE - within);
+      const index = (at - within) / PAGE;
+      if (n === PAGE) {
+        this.#pages.delete(index);
+        this.#own.delete(index);
+      } else if (this.#pages.has(index)) this.#page(index).fill(0, within, within + n);
+      at += n;
+    }
+  }
+
   flip(bit: number): void {
     const index = Math.floor(bit / 8 / PAGE);
     const page = this.#pages.has(index) ? this.#page(index) : undefined;
@@ -88,7 +102,14 @@ class Image {
 interface PendingWrite {
   readonly offset: number;
   readonly bytes: Uint8Array;
+  /** The bytes are zeros, as a hole. */
+  readonly isHole?: true;
   completed: boolean;
+}
+
+function doWrite(image: Image, write: PendingWrite): void {
+  if (write.isHole === true) image.punch(write.offset, write.bytes.length);
+  else image.write(write.bytes, write.offset);
 }
 
 class FileState {
@@ -105,7 +126,7 @@ class KvState {
 
 /** Faults that the next calls meet. */
 export interface Fault {
-  /** Which calls: 'write', 'sync', 'read', 'commit'. */
+  /** Which calls: 'write', 'sync', 'read', 'commit', 'punch'. */
   readonly call: string;
   /** How many of them pass before. */
   after: number;
@@ -169,8 +190,14 @@ export class TestDisk implements Disk {
     return { error: fault.error, done: fault.short === true ? Math.floor(this.#entropy.float() * length) : 0 };
   }
 
-  later(fn: () => void): void {
-    this.#clock.setTimer(this.#entropy.float() * this.latency_ms_max, fn);
+  /** A part, by chance. */
+  share(): number {
+    return this.#entropy.float();
+  }
+
+  /** `times`: as long as so many of the usual calls. */
+  later(fn: () => void, times = 1): void {
+    this.#clock.setTimer(this.#entropy.float() * this.latency_ms_max * times, fn);
   }
 
   /** The disk that a machine finds when it comes up again. */
@@ -272,7 +299,7 @@ function tear(image: Image, write: PendingWrite, entropy: SeededEntropy): void {
   const choice = entropy.float();
   if (choice < 0.3) return;
   if (choice < 0.6) {
-    image.write(write.bytes, write.offset);
+    doWrite(image, write);
     return;
   }
   // A prefix of the sectors, or each by chance.
@@ -366,10 +393,33 @@ class TestFile implements DiskFile {
     });
   }
 
+  punch(offset: number, length: number, done: (error: Error | null) => void): void {
+    const error = this.#disk.fault('punch');
+    if (error !== undefined) {
+      this.#disk.later(() => done(error));
+      return;
+    }
+    const hole: PendingWrite = { offset, bytes: new Uint8Array(length), isHole: true, completed: false };
+    // It may come at any time until it is done: what was written to it meanwhile is lost.
+    this.#state.pending.push(hole);
+    if (this.#disk.share() < 0.5) doWrite(this.#state.current, hole);
+    this.#disk.tick();
+    this.#disk.later(() => {
+      this.#disk.tick();
+      const later = this.#state.pending;
+      later.splice(later.indexOf(hole), 1);
+      later.push(hole);
+      doWrite(this.#state.current, hole);
+      hole.completed = true;
+      done(null);
+      // A program is started for it: others write many times meanwhile.
+    }, 10);
+  }
+
   /** Moves the covered writes into what survives, in their order. */
   #settle(covered: ReadonlySet<PendingWrite>): void {
     const state = this.#state;
-    for (const write of state.pending) if (covered.has(write)) state.durable.write(write.bytes, write.offset);
+    for (const write of state.pending) if (covered.has(write)) doWrite(state.durable, write);
     state.pending = state.pending.filter((write) => !covered.has(write));
   }
 
@@ -469,6 +519,15 @@ class TestKv implements Kv {
   }
 
   commit(ops: readonly KvOp[], done: (error: Error | null) => void): void {
+    this.#commit(ops, 0, done);
+  }
+
+  /** Reads find some first part of the batch before it is done. */
+  commitInTurns(ops: readonly KvOp[], done: (error: Error | null) => void): void {
+    this.#commit(ops, Math.floor(this.#disk.share() * (ops.length + 1)), done);
+  }
+
+  #commit(ops: readonly KvOp[], early: number, done: (error: Error | null) => void): void {
     this.#check(ops);
     const error = this.#disk.fault('commit');
     if (error !== undefined) {
@@ -479,6 +538,7 @@ class TestKv implements Kv {
       op.kind === 'put' ? { ...op, key: op.key.slice(), value: op.value.slice() } : op,
     ) as readonly KvOp[];
     this.#state.pending.push(kept);
+    applyOps(this.#state.current, kept.slice(0, early));
     this.#disk.tick();
     this.#disk.later(() => {
       this.#disk.tick();

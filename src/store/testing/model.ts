@@ -15,6 +15,8 @@ const SMALL = {
   deferredBytes: 512 << 10,
   metaBytes: 1 << 20,
   cacheBytes: 40_000,
+  punchAfter_ms: 1,
+  punchBytes: 16 << 10,
 };
 
 /**
