@@ -25,6 +25,8 @@ const DRAWS_MAX = 100_000_000;
 
 /** Places whose first descents are tried together; more are rare. */
 const FIRST_PLACES_MAX = 16;
+/** Of a bucket not looked at yet. */
+const UNKNOWN = -2;
 /** Where the buckets are that the places draw from, and what they draw. */
 const bucketStarts = new Int32Array(FIRST_PLACES_MAX);
 const draws = new Int32Array(FIRST_PLACES_MAX);
@@ -97,9 +99,8 @@ export class Mapper {
     this.#plain = draw === 'plain';
     if (draw === 'kernel') this.#mappings = PLAIN_MAPPINGS;
     this.#maxDevices = map.maxDevices;
-    this.#starts = Int32Array.from(this.#nodes, (node) =>
-      node !== undefined && this.#isUsual(node) ? node.itemsAt - 1 : -1,
-    );
+    this.#starts = new Int32Array(this.#nodes.length).fill(UNKNOWN);
+    for (let i = 0; i < this.#starts.length; i++) this.#markUsual(i);
     this.#itemTypes = Int32Array.from(this.#nodes, (node) => node?.itemType ?? -1);
     this.#words = this.#nodes.find((node) => node !== undefined)?.words ?? new Int32Array(0);
     this.#rules = [...map.rules];
@@ -305,9 +306,24 @@ export class Mapper {
     return length;
   }
 
-  #isUsual(node: BucketNode): boolean {
-    if (node.straw2?.equal !== true || node.hash !== HASH_RJENKINS1 || node.size === 0) return false;
-    return node.itemType >= 0 && node.items.every((item) => item < this.#maxDevices);
+  /**
+   * Whether {@link #firstDescents} can draw from a bucket and from all beneath it, which `#starts` then says: a descent that stopped half way would be
+   * made twice.
+   */
+  #markUsual(index: number): boolean {
+    const starts = this.#starts;
+    if (starts[index] !== UNKNOWN) return starts[index]! >= 0;
+    // Also for whoever asks again from beneath, in a cycle.
+    starts[index] = -1;
+    const node = this.#nodes[index];
+    if (node?.straw2?.equal !== true || node.hash !== HASH_RJENKINS1 || node.size === 0 || node.itemType < 0)
+      return false;
+    const isUsual =
+      node.itemType === 0
+        ? node.items.every((item) => item < this.#maxDevices)
+        : node.items.every((item) => this.#markUsual(-1 - item));
+    if (isUsual) starts[index] = node.itemsAt - 1;
+    return isUsual;
   }
 
   #node(item: number): BucketNode | undefined {
@@ -360,6 +376,7 @@ export class Mapper {
     // Tries are counted by the general form, and so are draws, of which there are few here.
     if (this.#kernel !== undefined || this.#overlay !== undefined || this.triesHistogram !== undefined) return 0;
     const starts = this.#starts;
+    if (starts[-1 - root.id]! < 0) return 0;
     const words = this.#words;
     const depthMax = starts.length;
     const x = this.#x;
