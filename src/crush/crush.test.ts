@@ -326,6 +326,9 @@ test('first descents of all places together map as one place after the other doe
     if (round % 4 === 3) createOrMoveItem(map, 0, 3, 'osd.0', parseLocation(['host=h0', 'root=default']));
     map.tunables.chooseleafVaryR = below(4);
     map.tunables.chooseleafStable = below(2);
+    map.tunables.chooseleafDescendOnce = below(2);
+    map.tunables.chooseLocalTries = below(2);
+    map.tunables.chooseTotalTries = below(2) * 50;
     const weights = Array.from({ length: hosts * perHost }, () => [0x10000, 0x10000, 0x10000, 0x8000, 0][below(5)]!);
     const type = below(2);
     const op = round % 3 === 0 ? ruleOp.CHOOSE_FIRSTN : ruleOp.CHOOSELEAF_FIRSTN;

@@ -270,11 +270,14 @@ export class Mapper {
         const room = numRep - length;
         const out = this.#output;
         const drawn = length === 0 ? this.#firstDescents(node, Math.min(count, room), type, toLeaf) : 0;
+        // A first descent that failed is not made again, unless the general form would go on from where it failed.
+        const isFromRoot = this.#localRetries === 0 && this.#localFallbackRetries === 0 && this.#recurseTries === 1;
+        const failed = isFromRoot && this.#tries > 1 ? 1 : 0;
         let rep = 0;
         let done = 0;
         for (; rep < drawn && done === rep; rep++) {
           if (this.#isFree(rep, type, toLeaf)) done++;
-          else done = this.#firstn(node, rep + 1, type, out, 0, done, rep, 1, this.#tries, toLeaf, 0);
+          else done = this.#firstn(node, rep + 1, type, out, 0, done, rep, 1, this.#tries, toLeaf, 0, failed);
         }
         if (rep < count && done < room) {
           done = this.#firstn(node, count, type, out, length, done, rep, room - done, this.#tries, toLeaf, 0);
@@ -438,6 +441,7 @@ export class Mapper {
   /**
    * Chooses distinct items of `type` beneath `root`, for the numbers from `first` to `numRep`, moving later ones up where one cannot be found.
    * Writes to `out` from `base + start`; returns the end position relative to `base`. With `toLeaf` a device under each goes to the leaves at the same place.
+   * `failed` counts the tries that the first of them had already.
    */
   #firstn(
     root: BucketNode,
@@ -451,12 +455,13 @@ export class Mapper {
     tries: number,
     toLeaf: boolean,
     parentR: number,
+    failed = 0,
   ): number {
     const maxDepth = this.#nodes.length;
     let pos = start;
     let count = room;
     for (let rep = first; rep < numRep && count > 0; rep++) {
-      let failures = 0;
+      let failures = rep === first ? failed : 0;
       let found = false;
       let item = 0;
       // Each turn is a descent from the root.
