@@ -316,3 +316,37 @@ test('a shadow with an id far out is refused, not given a table of that length',
   ].join('\n');
   assert.throws(() => compileCrushMap(text), /bucket id -169220804 is out of range/);
 });
+
+test('first descents of all places together map as one place after the other does', () => {
+  for (let round = 0; round < 60; round++) {
+    // Odd and even buckets, so few hosts that they collide, and weights that leave devices out.
+    const perHost = 1 + below(5);
+    const hosts = 1 + below(9);
+    const map = sample(hosts, perHost);
+    if (round % 4 === 3) createOrMoveItem(map, 0, 3, 'osd.0', parseLocation(['host=h0', 'root=default']));
+    map.tunables.chooseleafVaryR = below(4);
+    map.tunables.chooseleafStable = below(2);
+    map.tunables.chooseleafDescendOnce = below(2);
+    map.tunables.chooseLocalTries = below(2);
+    map.tunables.chooseTotalTries = below(2) * 50;
+    const weights = Array.from({ length: hosts * perHost }, () => [0x10000, 0x10000, 0x10000, 0x8000, 0][below(5)]!);
+    const type = below(2);
+    const op = round % 3 === 0 ? ruleOp.CHOOSE_FIRSTN : ruleOp.CHOOSELEAF_FIRSTN;
+    const steps = [
+      { op: ruleOp.TAKE, arg1: -1, arg2: 0 },
+      { op, arg1: below(3), arg2: type },
+      { op: ruleOp.EMIT, arg1: 0, arg2: 0 },
+    ];
+    const rule = addRule(map, { ruleset: 1, type: 1, minSize: 1, maxSize: 10, steps });
+    const together = new Mapper(map, 'plain');
+    const oneByOne = new Mapper(map, 'plain');
+    // Tries are counted in the general form.
+    oneByOne.triesHistogram = new Uint32Array(100);
+    for (let i = 0; i < 200; i++) {
+      const x = random.u32();
+      const size = 1 + below(20);
+      assert.deepEqual(together.doRule(rule, x, size, weights), oneByOne.doRule(rule, x, size, weights));
+      assert.equal(together.unseen, oneByOne.unseen);
+    }
+  }
+});

@@ -19,11 +19,13 @@ export class BucketNode {
   readonly aux: Float64Array;
 
   readonly straw2: Straw2Items | undefined;
-  /** Holds items from `itemsAt` on and their types from `typesAt` on; the same for all buckets of a map. */
+  /** Holds items from `itemsAt` on (which is behind `at`, see {@link Straw2Items}) and their types from `typesAt` on; the same for all buckets of a map. */
   readonly words: Int32Array;
   readonly itemsAt: number;
   /** A type is 0 for a device, -1 for a bucket that does not exist. */
   readonly typesAt: number;
+  /** The type of all items; -1 where they have several. */
+  readonly itemType: number;
 
   /** Where ids and weights lie in the arena of the straw2 kernel; -1: not there, or not for the kernel. */
   idsAt = -1;
@@ -44,10 +46,12 @@ export class BucketNode {
     this.hash = bucket.hash;
     const count = bucket.items.length;
     this.words = words;
-    this.itemsAt = at;
+    this.itemsAt = at + 1;
     this.typesAt = at + straw2Words(count);
     words.set(bucket.items, this.itemsAt);
-    words.set(bucket.items.map(typeOf), this.typesAt);
+    const types = bucket.items.map(typeOf);
+    words.set(types, this.typesAt);
+    this.itemType = types.every((one) => one === types[0]) ? (types[0] ?? -1) : -1;
     this.items = words.subarray(this.itemsAt, this.itemsAt + count);
     const signed = bucket.alg === bucketAlg.STRAW2;
     this.weights = Float64Array.from(bucket.items, (_, i) => {
@@ -174,8 +178,8 @@ export function loadOverlays(
     const node = nodes[i];
     if (overlay === undefined || node === undefined) return;
     if (!overlay.straw2.every((items) => suitsKernel(node, items))) return;
-    const { words, at: idsAt } = overlay.straw2[0]!;
-    arena.writeIds(at, words.subarray(idsAt, idsAt + node.size));
+    const { words, at: sizeAt } = overlay.straw2[0]!;
+    arena.writeIds(at, words.subarray(sizeAt + 1, sizeAt + 1 + node.size));
     overlay.idsAt = at;
     at += 4 * padded(node.size);
     overlay.weightsAt = overlay.straw2.map((items) => {

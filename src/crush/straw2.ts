@@ -1,8 +1,8 @@
-import { HASH_RJENKINS1 } from './hash.ts';
+import { crushHash3, HASH_RJENKINS1 } from './hash.ts';
 import { fillLnTables, lnRanks, lnTable } from './ln.ts';
 
-/** Words of a {@link Straw2Items} of so many items: ids and shares. */
-export const straw2Words = (size: number): number => 2 * paddedPairs(size);
+/** Words of a {@link Straw2Items} of so many items: their number, ids and shares. */
+export const straw2Words = (size: number): number => 1 + 2 * paddedPairs(size);
 
 /** What a straw2 bucket's items are drawn by, made once for many draws. */
 export class Straw2Items {
@@ -11,7 +11,7 @@ export class Straw2Items {
   readonly equal: boolean;
   /** Whether costs are estimated, see {@link likeliest}. */
   readonly estimable: boolean;
-  /** Holds, from `at` on, what is hashed for the items, and from `sharesAt` on what stands for their weights in estimates. */
+  /** Holds the number of items at `at`, behind it what is hashed for them, and from `sharesAt` on what stands for their weights in estimates. */
   readonly words: Int32Array;
   readonly at: number;
   readonly sharesAt: number;
@@ -25,7 +25,8 @@ export class Straw2Items {
     this.size = size;
     this.words = words ?? new Int32Array(straw2Words(size));
     this.at = at;
-    this.sharesAt = at + paddedPairs(size);
+    this.sharesAt = at + 1 + paddedPairs(size);
+    this.words[at] = size;
     this.weights = weights;
     this.equal = equalWeights(weights, size);
     // Among equal weights the tables are asked so seldom that a small cluster starts without them.
@@ -35,7 +36,7 @@ export class Straw2Items {
     const unit = weights.reduce((a, b) => Math.min(a, b), greatest);
     const least = Math.max(1, unit, greatest / SPREAD_MAX);
     for (let i = 0; i < size; i++) {
-      this.words[this.at + i] = ids[i]!;
+      this.words[at + 1 + i] = ids[i]!;
       this.words[this.sharesAt + i] = Math.floor((SHARE * least) / Math.max(weights[i]!, least));
     }
     this.costMargin = (SHARE * least) / LN_UNIT;
@@ -45,8 +46,8 @@ export class Straw2Items {
 
 /** Least difference of two values of the table, 56128037, which is 856 as a weight. */
 const EQUAL_WEIGHT_MAX = 56_128_037;
-/** Items that fit in what a hash leaves of 31 bits. */
-const EQUAL_SIZE_MAX = 0x8000;
+/** Items whose places, counted from one, fit in what a hash leaves of 31 bits. */
+const EQUAL_SIZE_MAX = 0x7fff;
 
 /** Whether the greatest logarithm wins: weights are all the same, and different logarithms make different quotients. */
 export function equalWeights(weights: Float64Array, size: number): boolean {
@@ -62,15 +63,21 @@ const paddedPairs = (size: number): number => (size + 1) & ~1;
 export function straw2Choose(hash: number, x: number, r: number, items: Straw2Items): number {
   const size = items.size;
   if (hash !== HASH_RJENKINS1) return draw(items.weights, size);
+  if (items.equal) {
+    single[0] = items.at;
+    highest(items.words, single, 1, x | 0, r | 0, 0);
+    return single[0]!;
+  }
   if (hashes.length <= size) hashes = new Uint16Array(paddedPairs(size));
-  hashItems(x | 0, r | 0, items.words, items.at, size, hashes);
-  if (items.equal) return highest(hashes, size);
+  hashItems(x | 0, r | 0, items.words, items.at + 1, size, hashes);
   if (items.estimable) {
     const index = likeliest(hashes, items);
     if (index >= 0) return index;
   }
   return longest(hashes, items.weights, size);
 }
+
+const single = new Int32Array(1);
 
 /** Low 16 bits of the hashes of a bucket's items; grows with the largest bucket. */
 let hashes = new Uint16Array(1024);
@@ -195,37 +202,175 @@ function hashItems(x: number, r: number, ids: Int32Array, at: number, size: numb
 }
 
 /**
+ * The choice where all weights are equal: the greatest logarithm, the first of equals; for several buckets, as the time between one call and the next
+ * is as long as a hash. `draws` holds where the {@link Straw2Items} begin in `words`, and then the indices; `r` holds for the first of them, the next
+ * ones' is greater by `step` each.
+ *
  * A greater hash makes a greater logarithm, but for some that make the same as the one next to them, and the very last, which makes less (a test
- * says so): so hashes that far apart are in the order of their logarithms.
+ * says so): hashes two apart or more are in the order of their logarithms. So the greatest hash has won unless another comes closer, and no table is
+ * needed. A key is a hash above how far down the list its item is, so that the first of equals has the greatest. Of two whose keys are near, the later
+ * meets the other, or one greater still, as the best so far: some step sees a lead within `near`. That may also be among others, or by overflow, and
+ * is then told apart for nothing.
+ *
+ * There is no branch that depends on a hash, as one mispredicted costs as much as a hash; and none between the two hashes and what is made of them, nor
+ * an array: either would have V8 emit the two hashes one after the other.
  */
-const SURE = 2;
+export function highest(
+  words: Int32Array,
+  draws: Int32Array,
+  count: number,
+  input: number,
+  r0: number,
+  step: number,
+): void {
+  // Here, as V8 looks up what belongs to the module at each use.
+  const indexBits = 15;
+  // Keys of hashes less than two apart differ by less.
+  const near = 2 << indexBits;
+  const x = input | 0;
+  const seed = 1315423911 ^ x;
+  let r = r0 | 0;
+  for (let draw = 0; draw < count; draw++) {
+    const at = draws[draw]!;
+    const size = words[at]!;
+    const end = at + 1 + (size & ~1);
+    // Positions count from `at`, in keys too.
+    const last = at + size;
+    let best = -1 << indexBits;
+    if ((size & 1) !== 0) best = ((crushHash3(x, words[last]!, r) & 0xffff) << indexBits) - size;
+    let leads = 0;
+    const seedR = seed ^ r;
+    for (let i = at + 1; i < end; i = (i + 2) | 0) {
+      let a0 = x;
+      let a1 = x;
+      let b0 = words[i]!;
+      let b1 = words[i + 1]!;
+      let c0 = r;
+      let c1 = r;
+      let h0 = seedR ^ b0;
+      let h1 = seedR ^ b1;
+      let p0 = 231232;
+      let p1 = 231232;
+      let q0 = 1232;
+      let q1 = 1232;
 
-/**
- * The choice where all weights are equal: the greatest logarithm, the first of equals. It is that of the greatest hash unless the next
- * comes close, so that mostly no table is needed, and no branch that depends on a hash: one mispredicted costs as much as a hash.
- */
-function highest(hashes: Uint16Array, size: number): number {
-  const last = EQUAL_SIZE_MAX - 1;
-  let best = 0;
-  let second = 0;
-  for (let i = 0; i < size; i++) {
-    // Exchanges best and key where key is greater.
-    const key = (hashes[i]! << 15) | (last - i);
-    const less = (best - key) | 0;
-    const change = less & (less >> 31);
-    best = (best - change) | 0;
-    const lead = (second - key - change) | 0;
-    second = (second - (lead & (lead >> 31))) | 0;
+      a0 = (a0 - b0 - h0) ^ (h0 >>> 13);
+      a1 = (a1 - b1 - h1) ^ (h1 >>> 13);
+      b0 = (b0 - h0 - a0) ^ (a0 << 8);
+      b1 = (b1 - h1 - a1) ^ (a1 << 8);
+      h0 = (h0 - a0 - b0) ^ (b0 >>> 13);
+      h1 = (h1 - a1 - b1) ^ (b1 >>> 13);
+      a0 = (a0 - b0 - h0) ^ (h0 >>> 12);
+      a1 = (a1 - b1 - h1) ^ (h1 >>> 12);
+      b0 = (b0 - h0 - a0) ^ (a0 << 16);
+      b1 = (b1 - h1 - a1) ^ (a1 << 16);
+      h0 = (h0 - a0 - b0) ^ (b0 >>> 5);
+      h1 = (h1 - a1 - b1) ^ (b1 >>> 5);
+      a0 = (a0 - b0 - h0) ^ (h0 >>> 3);
+      a1 = (a1 - b1 - h1) ^ (h1 >>> 3);
+      b0 = (b0 - h0 - a0) ^ (a0 << 10);
+      b1 = (b1 - h1 - a1) ^ (a1 << 10);
+      h0 = (h0 - a0 - b0) ^ (b0 >>> 15);
+      h1 = (h1 - a1 - b1) ^ (b1 >>> 15);
+
+      c0 = (c0 - p0 - h0) ^ (h0 >>> 13);
+      c1 = (c1 - p1 - h1) ^ (h1 >>> 13);
+      p0 = (p0 - h0 - c0) ^ (c0 << 8);
+      p1 = (p1 - h1 - c1) ^ (c1 << 8);
+      h0 = (h0 - c0 - p0) ^ (p0 >>> 13);
+      h1 = (h1 - c1 - p1) ^ (p1 >>> 13);
+      c0 = (c0 - p0 - h0) ^ (h0 >>> 12);
+      c1 = (c1 - p1 - h1) ^ (h1 >>> 12);
+      p0 = (p0 - h0 - c0) ^ (c0 << 16);
+      p1 = (p1 - h1 - c1) ^ (c1 << 16);
+      h0 = (h0 - c0 - p0) ^ (p0 >>> 5);
+      h1 = (h1 - c1 - p1) ^ (p1 >>> 5);
+      c0 = (c0 - p0 - h0) ^ (h0 >>> 3);
+      c1 = (c1 - p1 - h1) ^ (h1 >>> 3);
+      p0 = (p0 - h0 - c0) ^ (c0 << 10);
+      p1 = (p1 - h1 - c1) ^ (c1 << 10);
+      h0 = (h0 - c0 - p0) ^ (p0 >>> 15);
+      h1 = (h1 - c1 - p1) ^ (p1 >>> 15);
+
+      q0 = (q0 - a0 - h0) ^ (h0 >>> 13);
+      q1 = (q1 - a1 - h1) ^ (h1 >>> 13);
+      a0 = (a0 - h0 - q0) ^ (q0 << 8);
+      a1 = (a1 - h1 - q1) ^ (q1 << 8);
+      h0 = (h0 - q0 - a0) ^ (a0 >>> 13);
+      h1 = (h1 - q1 - a1) ^ (a1 >>> 13);
+      q0 = (q0 - a0 - h0) ^ (h0 >>> 12);
+      q1 = (q1 - a1 - h1) ^ (h1 >>> 12);
+      a0 = (a0 - h0 - q0) ^ (q0 << 16);
+      a1 = (a1 - h1 - q1) ^ (q1 << 16);
+      h0 = (h0 - q0 - a0) ^ (a0 >>> 5);
+      h1 = (h1 - q1 - a1) ^ (a1 >>> 5);
+      q0 = (q0 - a0 - h0) ^ (h0 >>> 3);
+      q1 = (q1 - a1 - h1) ^ (h1 >>> 3);
+      a0 = (a0 - h0 - q0) ^ (q0 << 10);
+      a1 = (a1 - h1 - q1) ^ (q1 << 10);
+      h0 = (h0 - q0 - a0) ^ (a0 >>> 15);
+      h1 = (h1 - q1 - a1) ^ (a1 >>> 15);
+
+      b0 = (b0 - p0 - h0) ^ (h0 >>> 13);
+      b1 = (b1 - p1 - h1) ^ (h1 >>> 13);
+      p0 = (p0 - h0 - b0) ^ (b0 << 8);
+      p1 = (p1 - h1 - b1) ^ (b1 << 8);
+      h0 = (h0 - b0 - p0) ^ (p0 >>> 13);
+      h1 = (h1 - b1 - p1) ^ (p1 >>> 13);
+      b0 = (b0 - p0 - h0) ^ (h0 >>> 12);
+      b1 = (b1 - p1 - h1) ^ (h1 >>> 12);
+      p0 = (p0 - h0 - b0) ^ (b0 << 16);
+      p1 = (p1 - h1 - b1) ^ (b1 << 16);
+      h0 = (h0 - b0 - p0) ^ (p0 >>> 5);
+      h1 = (h1 - b1 - p1) ^ (p1 >>> 5);
+      b0 = (b0 - p0 - h0) ^ (h0 >>> 3);
+      b1 = (b1 - p1 - h1) ^ (h1 >>> 3);
+      p0 = (p0 - h0 - b0) ^ (b0 << 10);
+      p1 = (p1 - h1 - b1) ^ (b1 << 10);
+      h0 = (h0 - b0 - p0) ^ (p0 >>> 15);
+      h1 = (h1 - b1 - p1) ^ (p1 >>> 15);
+
+      q0 = (q0 - c0 - h0) ^ (h0 >>> 13);
+      q1 = (q1 - c1 - h1) ^ (h1 >>> 13);
+      c0 = (c0 - h0 - q0) ^ (q0 << 8);
+      c1 = (c1 - h1 - q1) ^ (q1 << 8);
+      h0 = (h0 - q0 - c0) ^ (c0 >>> 13);
+      h1 = (h1 - q1 - c1) ^ (c1 >>> 13);
+      q0 = (q0 - c0 - h0) ^ (h0 >>> 12);
+      q1 = (q1 - c1 - h1) ^ (h1 >>> 12);
+      c0 = (c0 - h0 - q0) ^ (q0 << 16);
+      c1 = (c1 - h1 - q1) ^ (q1 << 16);
+      h0 = (h0 - q0 - c0) ^ (c0 >>> 5);
+      h1 = (h1 - q1 - c1) ^ (c1 >>> 5);
+      q0 = (q0 - c0 - h0) ^ (h0 >>> 3);
+      q1 = (q1 - c1 - h1) ^ (h1 >>> 3);
+      c0 = (c0 - h0 - q0) ^ (q0 << 10);
+      c1 = (c1 - h1 - q1) ^ (q1 << 10);
+      h0 = (h0 - q0 - c0) ^ (c0 >>> 15);
+      h1 = (h1 - q1 - c1) ^ (c1 >>> 15);
+
+      const place = i - at;
+      const key0 = (((h0 & 0xffff) << indexBits) - place) | 0;
+      const key1 = (((h1 & 0xffff) << indexBits) - place - 1) | 0;
+      const lead0 = (best - key0) | 0;
+      leads |= (lead0 - near) ^ (lead0 + near);
+      best = (best - (lead0 & (lead0 >> 31))) | 0;
+      const lead1 = (best - key1) | 0;
+      leads |= (lead1 - near) ^ (lead1 + near);
+      best = (best - (lead1 & (lead1 >> 31))) | 0;
+    }
+    draws[draw] = leads < 0 ? highestRank(words, at, x, r) : (-best & ((1 << indexBits) - 1)) - 1;
+    r = (r + step) | 0;
   }
-  return (best >> 15) - (second >> 15) < SURE ? highestRank(hashes, size) : last - (best & last);
 }
 
-function highestRank(hashes: Uint16Array, size: number): number {
+function highestRank(words: Int32Array, at: number, x: number, r: number): number {
   fillLnTables();
+  const size = words[at]!;
   let high = 0;
   let best = -1;
   for (let i = 0; i < size; i++) {
-    const rank = lnRanks[hashes[i]!]!;
+    const rank = lnRanks[crushHash3(x, words[at + 1 + i]!, r) & 0xffff]!;
     if (rank > best) {
       high = i;
       best = rank;
