@@ -49,8 +49,7 @@ export async function findMonitors(config: Config, conf: ConfFile | undefined): 
     for (const addrs of await addressesOf(text)) add(addrs, section.slice(4));
   }
   if (count > 0) return map;
-  const [service = 'ceph-mon', domain] = config.str('mon_dns_srv_name').split(/_(.*)/s);
-  for (const { name, port, priority, weight } of await resolveService(service, domain)) {
+  for (const { name, port, priority, weight } of await resolveService(config.str('mon_dns_srv_name'))) {
     for (const ip of await resolveHost(name).catch(() => [])) {
       for (const addrs of parseMonHost(addressText(ip, port))) add(addrs, name, { priority, weight });
     }

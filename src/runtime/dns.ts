@@ -29,12 +29,16 @@ function searchDomains(): string[] {
   }
 }
 
-/** Servers of `_service._tcp`, in `domain` or in the first of the system's own that has some; none where nobody knows. */
-export async function resolveService(service: string, domain?: string): Promise<SrvRecord[]> {
+/**
+ * Servers of `_NAME._tcp`, for `NAME_DOMAIN` in that domain, else in the first of the system's own that has some; none where nobody knows. That is the form
+ * of option mon_dns_srv_name.
+ */
+export async function resolveService(service: string): Promise<SrvRecord[]> {
+  const [name = '', domain = ''] = service.split(/_(.*)/s);
   const resolver = await dns();
-  for (const suffix of domain !== undefined && domain !== '' ? [domain] : [...searchDomains(), '']) {
+  for (const suffix of domain !== '' ? [domain] : [...searchDomains(), '']) {
     try {
-      const found = await resolver.resolveSrv(`_${service}._tcp${suffix === '' ? '' : `.${suffix}`}`);
+      const found = await resolver.resolveSrv(`_${name}._tcp${suffix === '' ? '' : `.${suffix}`}`);
       if (found.length > 0) return found;
     } catch {
       // Not there, or no answer: the next.

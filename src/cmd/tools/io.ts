@@ -76,9 +76,8 @@ export async function withLookups(io: ToolIo, hosts: Iterable<string>, service?:
 }
 
 async function serversOf(service: string): Promise<Server[] | undefined> {
-  const [name = '', domain] = service.split(/_(.*)/s);
   const found: Server[] = [];
-  for (const { name: target, ...rest } of await resolveService(name, domain)) {
+  for (const { name: target, ...rest } of await resolveService(service)) {
     const [address] = await resolveHost(target).catch(() => []);
     if (address !== undefined) found.push({ ...rest, name: target.replace(/\..*$/s, ''), address });
   }

@@ -307,22 +307,20 @@ function fromSections(map: MonMap, conf: ConfFile | undefined, io: ToolIo): MonM
       io.err(`unable to parse address for mon.${name}: addr='${text}'\n`);
       continue;
     }
-    const shares: Record<'priority' | 'weight', number> = { priority: 0, weight: 0 };
-    let isBad = false;
-    for (const key of ['priority', 'weight'] as const) {
+    const number = (key: 'priority' | 'weight'): number | undefined => {
       const value = option(`mon_${key}`);
-      const number = value === undefined ? 0 : leadingNumber(value);
-      if (number === undefined) io.err(`unable to parse ${key} for mon.${name}: ${key}='${value}'\n`);
-      if (number === undefined) isBad = true;
-      if (isBad) break;
-      shares[key] = number!;
-    }
-    if (isBad) continue;
+      const found = value === undefined ? 0 : leadingNumber(value);
+      if (found === undefined) io.err(`unable to parse ${key} for mon.${name}: ${key}='${value}'\n`);
+      return found;
+    };
+    const priority = number('priority');
+    const weight = priority === undefined ? undefined : number('weight');
+    if (priority === undefined || weight === undefined) continue;
     const whole = addr.port === 0 ? addr.with({ port: PORT_LEGACY }) : addr;
     const holder = made.nameOfAddr(whole);
     if (holder !== undefined) made = made.withoutMon(holder);
     if (made.mon(name) !== undefined) made = made.withoutMon(name);
-    made = withSeed(made, name, whole, shares.priority, shares.weight);
+    made = withSeed(made, name, whole, priority, weight);
   }
   return made;
 }
