@@ -142,7 +142,7 @@ export interface ExecHost {
   /** User version of the newest change in the PG. */
   readonly lastUserVersion: number;
   /** Requests in the log that changed an object, newest first, so many at most. */
-  requestsOn(key: string, max: number): PastRequest[];
+  requestsOn(oid: Hobject, key: string, max: number): PastRequest[];
   /** A read found bad bytes: answer -EIO, after telling whoever repairs. */
   corrupt(error: unknown, oid: Hobject): number;
 }

@@ -243,7 +243,7 @@ export function copyGet(ctx: OpContext, sub: SubOp): number {
     else cursor.omapOffset = piece.to;
   }
   const whole = cursor.dataComplete && cursor.omapComplete;
-  const requests = whole ? host.requestsOn(obc.key, REQUESTS_MAX) : [];
+  const requests = whole ? host.requestsOn(obc.oid, obc.key, REQUESTS_MAX) : [];
   const found = clone ? snapset?.clones.find((c) => c.id === obc.oid.snap) : undefined;
   if (clone && found === undefined) return -errno.ENOENT;
   const w = new Writer(512 + omap.length);

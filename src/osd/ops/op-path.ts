@@ -8,7 +8,6 @@ import {
   CEPH_MAXSNAP,
   CEPH_NOSNAP,
   CEPH_SNAPDIR,
-  compareEversion,
   type Eversion,
   eversionZero,
   Ghobject,
@@ -523,11 +522,7 @@ export class OpPath {
   /** On a replica: a change of the object may not be everywhere yet. */
   #isUnstable(obc: ObjectContext): boolean {
     const { log, minLastCompleteOndisk } = this.#host;
-    for (let i = log.length - 1; i >= 0; i--) {
-      const e = log.at(i);
-      if (compareEversion(e.version, minLastCompleteOndisk) <= 0) return false;
-      if (e.key === obc.key) return true;
-    }
+    for (const _ of log.on(obc.oid, obc.key, minLastCompleteOndisk)) return true;
     return false;
   }
 

@@ -52,7 +52,7 @@ export class CompleteOndisk {
     if (limit.version === 0 || compareEversion(limit, this.trimTo) <= 0) return;
     const n = Math.min(size - target, logTrimMax);
     if (n < logTrimMin) return;
-    const to = log.at(n - 1).version;
+    const to = log.versionAt(n - 1);
     this.trimTo = compareEversion(to, limit) > 0 ? limit : to;
   }
 }

@@ -21,7 +21,7 @@ export class Damages {
     const key = objectKey(oid);
     if (this.#pg.missing.has(key)) return true;
     if (this.#pg.replicas.length === 0 || (this.#pg.state !== 'Clean' && this.#pg.state !== 'Recovering')) return false;
-    const version = this.#pg.path.cached(key)?.oi.version ?? this.#loggedVersion(key) ?? ANY_VERSION;
+    const version = this.#pg.path.cached(key)?.oi.version ?? this.#loggedVersion(oid, key) ?? ANY_VERSION;
     this.#pg.clusterLog(
       'error',
       `${this.#pg.key} missing primary copy of ${oid}, will try copies on ${this.#pg.replicas}`,
@@ -35,11 +35,8 @@ export class Damages {
     return true;
   }
 
-  #loggedVersion(key: string): Eversion | undefined {
-    for (let i = this.#pg.log.length - 1; i >= 0; i--) {
-      const e = this.#pg.log.at(i);
-      if (e.key === key && e.isUpdate) return e.version;
-    }
+  #loggedVersion(oid: Hobject, key: string): Eversion | undefined {
+    for (const e of this.#pg.log.on(oid, key)) if (e.isUpdate) return e.version;
     return undefined;
   }
 

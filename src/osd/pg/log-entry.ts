@@ -42,32 +42,25 @@ export interface ExtraReqid {
 const EMPTY = new Uint8Array(0);
 
 /**
- * One entry of a PG's log. What part of the object an entry changed (clean_regions) is written when it is made and not kept: entries that are
- * passed on later call the whole object dirty, which is always right.
+ * One entry of a PG's log, as it is made, travels or is looked at; the log itself keeps bytes (`LogPack`). What part of the object an entry changed
+ * (clean_regions) is written when it is made and not kept: entries that are passed on later call the whole object dirty, which is always right.
  */
 export class LogEntry {
   readonly op: number;
   readonly oid: Hobject;
   /** objectKey(oid). */
   readonly key: string;
+  readonly version: Eversion;
+  readonly priorVersion: Eversion;
   readonly userVersion: number;
+  readonly reqid: Reqid;
+  readonly mtime: Utime;
   readonly returnCode: number;
   opReturns: readonly OpReturn[] | undefined = undefined;
   /** Encoded vector of snapshots, of entries on clones. */
   snaps: Uint8Array = EMPTY;
   extraReqids: readonly ExtraReqid[] | undefined = undefined;
   revertingTo: Eversion | undefined = undefined;
-  // Hundreds of thousands are kept. So their parts lie here as numbers, and become objects for whoever asks.
-  readonly #epoch: number;
-  readonly #version: number;
-  readonly #priorEpoch: number;
-  readonly #priorVersion: number;
-  readonly #clientType: number;
-  readonly #clientNum: number;
-  readonly #clientInc: number;
-  readonly #tid: number;
-  readonly #sec: number;
-  readonly #nsec: number;
 
   constructor(
     op: number,
@@ -83,34 +76,12 @@ export class LogEntry {
     this.op = op;
     this.oid = oid;
     this.key = key;
+    this.version = version;
+    this.priorVersion = priorVersion;
     this.userVersion = userVersion;
+    this.reqid = reqid;
+    this.mtime = mtime;
     this.returnCode = returnCode;
-    this.#epoch = version.epoch;
-    this.#version = version.version;
-    this.#priorEpoch = priorVersion.epoch;
-    this.#priorVersion = priorVersion.version;
-    this.#clientType = reqid.type;
-    this.#clientNum = reqid.num;
-    this.#clientInc = reqid.inc;
-    this.#tid = reqid.tid;
-    this.#sec = mtime.sec;
-    this.#nsec = mtime.nsec;
-  }
-
-  get version(): Eversion {
-    return { epoch: this.#epoch, version: this.#version };
-  }
-
-  get priorVersion(): Eversion {
-    return { epoch: this.#priorEpoch, version: this.#priorVersion };
-  }
-
-  get reqid(): Reqid {
-    return { type: this.#clientType, num: this.#clientNum, tid: this.#tid, inc: this.#clientInc };
-  }
-
-  get mtime(): Utime {
-    return { sec: this.#sec, nsec: this.#nsec };
   }
 
   get isDelete(): boolean {
@@ -132,7 +103,7 @@ export class LogEntry {
 
   /** Answers repeats of a request. */
   get hasReqid(): boolean {
-    return this.#clientType !== 0 || this.#tid !== 0;
+    return this.reqid.type !== 0 || this.reqid.tid !== 0;
   }
 }
 
@@ -190,7 +161,7 @@ function writeModDesc(w: Writer): void {
   w.structEnd(token);
 }
 
-function writeOpReturns(w: Writer, returns: readonly OpReturn[] | undefined): void {
+export function writeOpReturns(w: Writer, returns: readonly OpReturn[] | undefined): void {
   if (returns === undefined) {
     w.u32(0);
     return;
@@ -202,7 +173,7 @@ function writeOpReturns(w: Writer, returns: readonly OpReturn[] | undefined): vo
   }
 }
 
-function readOpReturns(r: Reader): OpReturn[] | undefined {
+export function readOpReturns(r: Reader): OpReturn[] | undefined {
   const n = r.count(8);
   if (n === 0) return undefined;
   const returns: OpReturn[] = [];
@@ -211,6 +182,23 @@ function readOpReturns(r: Reader): OpReturn[] | undefined {
     returns.push({ rval, data: r.blob() });
   }
   return returns;
+}
+
+export function writeExtraReqids(w: Writer, extra: readonly ExtraReqid[]): void {
+  w.u32(extra.length);
+  for (const x of extra) {
+    writeReqid(w, x.reqid);
+    w.u64num(x.userVersion);
+  }
+}
+
+export function readExtraReqids(r: Reader): ExtraReqid[] {
+  const extra: ExtraReqid[] = [];
+  for (let n = r.count(35); n > 0; n--) {
+    const reqid = readReqid(r);
+    extra.push({ reqid, userVersion: r.u64num() });
+  }
+  return extra;
 }
 
 /** pg_log_entry_t version 14. `oidBytes` is the encoded object where the caller has it. */
@@ -228,16 +216,10 @@ export function writeLogEntry(w: Writer, e: LogEntry, oidBytes?: Uint8Array, cha
   w.blob(e.snaps);
   w.u64num(e.userVersion);
   writeModDesc(w);
-  const extra = e.extraReqids;
-  w.u32(extra?.length ?? 0);
-  if (extra !== undefined) {
-    for (const x of extra) {
-      writeReqid(w, x.reqid);
-      w.u64num(x.userVersion);
-    }
-  }
+  const extra = e.extraReqids ?? [];
+  writeExtraReqids(w, extra);
   if (e.op === logOp.ERROR) w.s32(e.returnCode);
-  if (extra !== undefined && extra.length > 0) w.u32(0);
+  if (extra.length > 0) w.u32(0);
   writeCleanRegions(w, changed);
   if (e.op !== logOp.ERROR) w.s32(e.returnCode);
   writeOpReturns(w, e.opReturns);
@@ -265,18 +247,10 @@ export function readLogEntry(r: Reader): LogEntry {
   const snaps = r.blob();
   const userVersion = r.u64num();
   skipStruct(r, 2);
-  let extra: ExtraReqid[] | undefined;
-  const extraCount = r.count(35);
-  if (extraCount > 0) {
-    extra = [];
-    for (let i = 0; i < extraCount; i++) {
-      const q = readReqid(r);
-      extra.push({ reqid: q, userVersion: r.u64num() });
-    }
-  }
+  const extra = readExtraReqids(r);
   let returnCode = 0;
   if (frame.version >= 11 && op === logOp.ERROR) returnCode = r.s32();
-  if (frame.version >= 12 && extra !== undefined) r.skip(8 * r.count(8));
+  if (frame.version >= 12 && extra.length > 0) r.skip(8 * r.count(8));
   if (frame.version >= 13) skipStruct(r, 1);
   let opReturns: OpReturn[] | undefined;
   if (frame.version >= 14) {
@@ -290,7 +264,7 @@ export function readLogEntry(r: Reader): LogEntry {
   if (opReturns !== undefined) {
     e.opReturns = opReturns.map((x) => ({ rval: x.rval, data: x.data.length === 0 ? EMPTY : x.data.slice() }));
   }
-  e.extraReqids = extra;
+  if (extra.length > 0) e.extraReqids = extra;
   e.revertingTo = revertingTo;
   return e;
 }

@@ -9,6 +9,7 @@ import {
   type Eversion,
   eversionMax,
   eversionZero,
+  formatEversion,
   type Hobject,
   maxEversion,
   minEversion,
@@ -16,6 +17,7 @@ import {
 import { isZeroEversion } from '../model.ts';
 import type { Reqid } from '../ops/object-info.ts';
 import type { LogDup, LogEntry, OpReturn } from './log-entry.ts';
+import { LogPack } from './log-pack.ts';
 import type { MissingSet } from './missing.ts';
 
 /** An answer to a request that was done before. */
@@ -56,115 +58,80 @@ export interface LogChanges {
   rewriteDups: boolean;
 }
 
-type ByTid = Map<number, LogEntry | LogDup>;
-
-/** Entries removed from the front before the array is compacted. */
-const COMPACT_AT = 1024;
+/** What a trim took out and made, by what names it on disk. */
+export interface Trimmed {
+  readonly entries: readonly Eversion[];
+  /** What was made of entries. */
+  readonly dups: readonly LogDup[];
+  readonly droppedDups: readonly Eversion[];
+}
 
 export class PgLog {
-  #entries: LogEntry[] = [];
-  #start = 0;
+  readonly #entries = new LogPack();
+  readonly #dups = new LogPack();
   tail: Eversion = eversionZero;
   head: Eversion = eversionZero;
   canRollbackTo: Eversion = eversionZero;
   rollbackInfoTrimmedTo: Eversion = eversionZero;
-  dups: LogDup[] = [];
-  /** By client instance, then tid. */
-  readonly #byReqid = new Map<string, ByTid>();
-  #lastClient: Reqid | undefined;
-  #lastByTid: ByTid | undefined;
   #changes: LogChanges = noChanges();
 
   get length(): number {
-    return this.#entries.length - this.#start;
-  }
-
-  get empty(): boolean {
-    return this.length === 0;
+    return this.#entries.length;
   }
 
   at(i: number): LogEntry {
-    return this.#entries[this.#start + i]!;
+    return this.#entries.entry(i);
+  }
+
+  versionAt(i: number): Eversion {
+    return this.#entries.version(i);
+  }
+
+  dups(): LogDup[] {
+    const dups: LogDup[] = [];
+    for (let i = 0; i < this.#dups.length; i++) dups.push(this.#dups.dup(i));
+    return dups;
+  }
+
+  /** How many entries are not newer than `v`. */
+  countUpTo(v: Eversion): number {
+    return this.#entries.countUpTo(v);
+  }
+
+  /** Entries on an object that are newer than `since`, newest first. */
+  *on(oid: Hobject, key: string, since: Eversion = eversionZero): Generator<LogEntry> {
+    const log = this.#entries;
+    for (let i = log.length - 1; i >= 0 && log.compareVersion(i, since) > 0; i--) {
+      if (log.objectHash(i) !== oid.hash) continue;
+      const e = log.entry(i);
+      if (e.key === key) yield e;
+    }
   }
 
   /** Requests that changed an object, newest first, so many at most. */
-  requestsOn(key: string, max: number): LogEntry[] {
+  requestsOn(oid: Hobject, key: string, max: number): LogEntry[] {
     const found: LogEntry[] = [];
-    for (let i = this.length - 1; i >= 0 && found.length < max; i--) {
-      const e = this.at(i);
-      if (e.key === key && e.hasReqid) found.push(e);
+    if (max <= 0) return found;
+    for (const e of this.on(oid, key)) {
+      if (e.hasReqid && found.push(e) === max) break;
     }
     return found;
-  }
-
-  /** First and last entry. */
-  get first(): LogEntry | undefined {
-    return this.#entries[this.#start];
-  }
-
-  get last(): LogEntry | undefined {
-    return this.length === 0 ? undefined : this.#entries[this.#entries.length - 1];
-  }
-
-  // --- requests done before ---------------------------------------------------------------------------------------------------
-
-  #tids(q: Reqid, make: boolean): ByTid | undefined {
-    const last = this.#lastClient;
-    if (last !== undefined && last.num === q.num && last.inc === q.inc && last.type === q.type) return this.#lastByTid;
-    const key = `${q.type}.${q.num}.${q.inc}`;
-    let tids = this.#byReqid.get(key);
-    if (tids === undefined) {
-      if (!make) return undefined;
-      tids = new Map();
-      this.#byReqid.set(key, tids);
-    }
-    this.#lastClient = q;
-    this.#lastByTid = tids;
-    return tids;
   }
 
   /** The outcome of a request that is in the log, or undefined. */
   find(q: Reqid): DoneBefore | undefined {
-    const found = this.#tids(q, false)?.get(q.tid);
-    if (found === undefined) return undefined;
-    if ('op' in found && found.extraReqids !== undefined) {
-      for (const x of found.extraReqids) {
-        if (x.reqid.tid === q.tid && x.reqid.num === q.num) {
-          return { version: found.version, userVersion: x.userVersion, returnCode: 0, opReturns: undefined };
-        }
+    const i = this.#entries.find(q);
+    if (i < 0) {
+      const d = this.#dups.find(q);
+      return d < 0 ? undefined : this.#dups.dup(d);
+    }
+    const e = this.#entries.entry(i);
+    for (const x of e.extraReqids ?? []) {
+      if (x.reqid.tid === q.tid && x.reqid.num === q.num) {
+        return { version: e.version, userVersion: x.userVersion, returnCode: 0, opReturns: undefined };
       }
     }
-    return found;
-  }
-
-  #index(e: LogEntry | LogDup): void {
-    const q = e.reqid;
-    if (q.type !== 0 || q.tid !== 0) this.#tids(q, true)!.set(q.tid, e);
-    if ('op' in e && e.extraReqids !== undefined) {
-      for (const x of e.extraReqids) this.#tids(x.reqid, true)!.set(x.reqid.tid, e);
-    }
-  }
-
-  #unindex(e: LogEntry | LogDup): void {
-    const drop = (q: Reqid): void => {
-      if (q.type === 0 && q.tid === 0) return;
-      const tids = this.#tids(q, false);
-      if (tids?.get(q.tid) !== e) return;
-      tids.delete(q.tid);
-      if (tids.size === 0) {
-        this.#byReqid.delete(`${q.type}.${q.num}.${q.inc}`);
-        this.#lastClient = undefined;
-      }
-    };
-    drop(e.reqid);
-    if ('op' in e && e.extraReqids !== undefined) for (const x of e.extraReqids) drop(x.reqid);
-  }
-
-  #reindex(): void {
-    this.#byReqid.clear();
-    this.#lastClient = undefined;
-    for (const d of this.dups) this.#index(d);
-    for (let i = 0; i < this.length; i++) this.#index(this.at(i));
+    return e;
   }
 
   // --- growing and trimming ---------------------------------------------------------------------------------------------------
@@ -175,62 +142,60 @@ export class PgLog {
       version: e.version,
       head: this.head,
     });
-    this.#entries.push(e);
+    this.#entries.pushEntry(e);
     this.head = e.version;
-    this.#index(e);
   }
 
   /**
    * Takes entries up to and with `to` out. Those whose requests may still be repeated become dups: `dupsTracked` counts back from the head.
    * The removed entries, and the dups made and dropped, are returned for persistence.
    */
-  trim(to: Eversion, dupsTracked: number): { entries: LogEntry[]; dups: LogDup[]; droppedDups: LogDup[] } {
-    const removed: LogEntry[] = [];
-    const made: LogDup[] = [];
+  trim(to: Eversion, dupsTracked: number): Trimmed {
+    const entries: Eversion[] = [];
+    const dups: LogDup[] = [];
     const oldest = this.head.version - dupsTracked + 1;
-    while (this.#start < this.#entries.length) {
-      const e = this.#entries[this.#start]!;
-      if (compareEversion(e.version, to) > 0) break;
-      this.#entries[this.#start] = undefined as unknown as LogEntry;
-      this.#start++;
-      this.#unindex(e);
-      removed.push(e);
-      this.tail = e.version;
-      if (e.version.version >= oldest && e.hasReqid) {
-        const d: LogDup = {
-          reqid: e.reqid,
-          version: e.version,
-          userVersion: e.userVersion,
-          returnCode: e.returnCode,
-          opReturns: e.opReturns,
-        };
-        this.dups.push(d);
-        this.#index(d);
-        made.push(d);
-      }
+    const count = this.#entries.countUpTo(to);
+    for (let i = 0; i < count; i++) {
+      const version = this.#entries.version(i);
+      entries.push(version);
+      if (version.version < oldest) continue;
+      const e = this.#entries.entry(i);
+      if (!e.hasReqid) continue;
+      const { reqid, userVersion, returnCode, opReturns } = e;
+      const d: LogDup = { reqid, version, userVersion, returnCode, opReturns };
+      this.#dups.pushDup(d);
+      dups.push(d);
     }
-    if (this.#start >= COMPACT_AT && this.#start * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#start);
-      this.#start = 0;
+    this.#entries.dropFirst(count);
+    this.tail = maxEversion(this.tail, to);
+    const droppedDups: Eversion[] = [];
+    while (droppedDups.length < this.#dups.length) {
+      const version = this.#dups.version(droppedDups.length);
+      if (version.version >= oldest) break;
+      droppedDups.push(version);
     }
-    if (compareEversion(this.tail, to) < 0) this.tail = to;
-    let n = 0;
-    while (n < this.dups.length && this.dups[n]!.version.version < oldest) n++;
-    const dropped = n === 0 ? [] : this.dups.splice(0, n);
-    for (const d of dropped) this.#unindex(d);
-    return { entries: removed, dups: made, droppedDups: dropped };
+    this.#dups.dropFirst(droppedDups.length);
+    return { entries, dups, droppedDups };
   }
 
   /** Replaces everything, as read from the store or as backfill begins. */
   reset(slice: LogSlice): void {
-    this.#entries = slice.entries.slice();
-    this.#start = 0;
+    this.#setEntries(slice.entries);
     this.head = slice.head;
     this.tail = slice.tail;
     this.canRollbackTo = slice.canRollbackTo;
     this.rollbackInfoTrimmedTo = slice.rollbackInfoTrimmedTo;
-    this.dups = slice.dups.slice();
-    this.#reindex();
+    this.#setDups(slice.dups);
+  }
+
+  #setEntries(entries: readonly LogEntry[]): void {
+    this.#entries.clear();
+    for (const e of entries) this.#entries.pushEntry(e);
+  }
+
+  #setDups(dups: readonly LogDup[]): void {
+    this.#dups.clear();
+    for (const d of dups) this.#dups.pushDup(d);
   }
 
   /** Marks all keys as to be rewritten. */
@@ -258,44 +223,45 @@ export class PgLog {
 
   /** All of it. */
   slice(): LogSlice {
-    return {
-      head: this.head,
-      tail: this.tail,
-      canRollbackTo: this.canRollbackTo,
-      rollbackInfoTrimmedTo: this.rollbackInfoTrimmedTo,
-      entries: this.#entries.slice(this.#start),
-      dups: this.dups.slice(),
-    };
+    return this.#sliceFrom(0);
   }
 
   /** Entries newer than `since`; the tail is the newest entry that is not. */
   sliceAfter(since: Eversion): LogSlice {
-    const s = this.slice();
-    let n = s.entries.length;
-    while (n > 0 && compareEversion(s.entries[n - 1]!.version, since) > 0) n--;
-    const before = n > 0 ? s.entries[n - 1]!.version : this.tail;
-    s.entries = s.entries.slice(n);
-    s.tail = n > 0 ? before : this.tail;
-    return s;
+    return this.#sliceFrom(this.#entries.countUpTo(since));
   }
 
   /** At most the newest `max` entries. */
   sliceLast(max: number): LogSlice {
-    const s = this.slice();
-    if (s.entries.length > max) {
-      const cut = s.entries.length - max;
-      s.tail = s.entries[cut - 1]!.version;
-      s.entries = s.entries.slice(cut);
-    }
-    return s;
+    return this.#sliceFrom(Math.max(0, this.length - max));
   }
 
-  /** Newest entry of each object. */
-  newestByObject(): Map<string, LogEntry> {
+  #sliceFrom(first: number): LogSlice {
+    return {
+      head: this.head,
+      tail: first > 0 ? this.#entries.version(first - 1) : this.tail,
+      canRollbackTo: this.canRollbackTo,
+      rollbackInfoTrimmedTo: this.rollbackInfoTrimmedTo,
+      entries: this.#entriesFrom(first),
+      dups: this.dups(),
+    };
+  }
+
+  #entriesFrom(first: number): LogEntry[] {
+    const entries: LogEntry[] = [];
+    for (let i = first; i < this.length; i++) entries.push(this.#entries.entry(i));
+    return entries;
+  }
+
+  /** The newest entry of each object that `entries` are on (and of some others). */
+  #newestOf(entries: readonly LogEntry[]): Map<string, LogEntry> {
     const newest = new Map<string, LogEntry>();
-    for (let i = 0; i < this.length; i++) {
-      const e = this.at(i);
-      if (!e.isError) newest.set(e.key, e);
+    if (entries.length === 0) return newest;
+    const hashes = new Set(entries.map((e) => e.oid.hash));
+    for (let i = this.length - 1; i >= 0; i--) {
+      if (!hashes.has(this.#entries.objectHash(i))) continue;
+      const e = this.#entries.entry(i);
+      if (!e.isError && !newest.has(e.key)) newest.set(e.key, e);
     }
     return newest;
   }
@@ -304,15 +270,11 @@ export class PgLog {
 
   /** Takes off entries newer than `to`; returns them oldest first. */
   #rewind(to: Eversion): LogEntry[] {
-    const off: LogEntry[] = [];
-    while (this.length > 0 && compareEversion(this.last!.version, to) > 0) {
-      const e = this.#entries.pop()!;
-      this.#unindex(e);
-      off.push(e);
-    }
+    const off = this.#entriesFrom(this.#entries.countUpTo(to));
+    this.#entries.dropLast(off.length);
     this.head = to;
     if (compareEversion(this.canRollbackTo, to) > 0) this.canRollbackTo = to;
-    return off.reverse();
+    return off;
   }
 
   /**
@@ -325,7 +287,7 @@ export class PgLog {
     const first = divergent[0];
     if (first !== undefined) this.#dirtyFrom(first.version);
     state.lastUpdate = to;
-    mergeDivergent(this.newestByObject(), divergent, state);
+    mergeDivergent(this.#newestOf(divergent), divergent, state);
   }
 
   /**
@@ -349,9 +311,7 @@ export class PgLog {
       const older = olog.entries.filter((e) => compareEversion(e.version, this.tail) <= 0);
       if (older.length > 0) {
         this.#dirtyTo(older[older.length - 1]!.version);
-        this.#entries = [...older, ...this.#entries.slice(this.#start)];
-        this.#start = 0;
-        for (const e of older) this.#index(e);
+        this.#setEntries([...older, ...this.#entriesFrom(0)]);
       }
       this.tail = olog.tail;
       changed = true;
@@ -379,7 +339,7 @@ export class PgLog {
         state.missing.addNextEvent(e);
         if (e.isDelete) state.removeObject?.(e.oid, e.key);
       }
-      mergeDivergent(this.newestByObject(), divergent, state);
+      mergeDivergent(this.#newestOf(divergent), divergent, state);
       this.head = olog.head;
       state.lastUpdate = olog.head;
       this.canRollbackTo = olog.head;
@@ -392,13 +352,13 @@ export class PgLog {
 
   #mergeDups(theirs: readonly LogDup[]): boolean {
     if (theirs.length === 0) return false;
-    const have = new Set(this.dups.map((d) => `${d.version.epoch}.${d.version.version}`));
+    const ours = this.dups();
+    const have = new Set(ours.map((d) => formatEversion(d.version)));
     const fresh = theirs.filter(
-      (d) => compareEversion(d.version, this.tail) <= 0 && !have.has(`${d.version.epoch}.${d.version.version}`),
+      (d) => compareEversion(d.version, this.tail) <= 0 && !have.has(formatEversion(d.version)),
     );
     if (fresh.length === 0) return false;
-    this.dups = [...this.dups, ...fresh].sort((a, b) => compareEversion(a.version, b.version));
-    for (const d of fresh) if (this.find(d.reqid) === undefined) this.#index(d);
+    this.#setDups([...ours, ...fresh].sort((a, b) => compareEversion(a.version, b.version)));
     this.#changes.rewriteDups = true;
     return true;
   }
@@ -409,14 +369,8 @@ export class PgLog {
    */
   reviewReplica(olog: LogSlice, state: MergeState): void {
     if (compareEversion(olog.head, this.tail) < 0 || compareEversion(olog.head, this.head) === 0) return;
-    let shared: Eversion | undefined;
-    for (let i = this.length - 1; i >= 0; i--) {
-      const v = this.at(i).version;
-      if (compareEversion(v, olog.head) <= 0) {
-        shared = v;
-        break;
-      }
-    }
+    const upTo = this.countUpTo(olog.head);
+    const shared = upTo === 0 ? undefined : this.versionAt(upTo - 1);
     const limit = maxEversion(olog.tail, this.tail);
     const last = shared === undefined || compareEversion(shared, limit) < 0 ? limit : shared;
     const kept = olog.entries.filter((e) => compareEversion(e.version, last) <= 0);

@@ -32,7 +32,7 @@ import { objectKey } from '../model.ts';
 import { writeEversion, writeUtime } from '../ops/object-info.ts';
 import { keep, scratch } from '../scratch.ts';
 import { type PastIntervals, type PgInfo, pastIntervals, pgInfo } from './info.ts';
-import type { PgLog } from './log.ts';
+import type { PgLog, Trimmed } from './log.ts';
 import {
   frameLogEntry,
   type LogDup,
@@ -170,16 +170,9 @@ export class PgMeta {
   }
 
   /** Keys of trimmed entries go, those of the dups made of them come. */
-  writeTrim(
-    t: Transaction,
-    trimmed: {
-      readonly entries: readonly LogEntry[];
-      readonly dups: readonly LogDup[];
-      readonly droppedDups: readonly LogDup[];
-    },
-  ): void {
-    const keys = trimmed.entries.map((e) => eversionKey(e.version));
-    for (const d of trimmed.droppedDups) keys.push(dupKey(d.version));
+  writeTrim(t: Transaction, trimmed: Trimmed): void {
+    const keys = trimmed.entries.map(eversionKey);
+    for (const v of trimmed.droppedDups) keys.push(dupKey(v));
     if (keys.length > 0) t.omapRmKeys(this.#coll, this.#object, keys);
     if (trimmed.dups.length > 0) t.omapSetKeys(this.#coll, this.#object, dupEntries(trimmed.dups));
   }
@@ -236,20 +229,16 @@ export class PgMeta {
       t.omapRmKeyRange(this.#coll, this.#object, eversionKey(changes.rewriteFrom), eversionKey(eversionMax));
     }
     for (let i = 0; i < log.length; i++) {
-      const e = log.at(i);
-      if (
-        !all &&
-        compareEversion(e.version, changes.rewriteTo) > 0 &&
-        compareEversion(e.version, changes.rewriteFrom) < 0
-      )
+      const version = log.versionAt(i);
+      if (!all && compareEversion(version, changes.rewriteTo) > 0 && compareEversion(version, changes.rewriteFrom) < 0)
         continue;
       const w = new Writer(256);
-      writeLogEntry(w, e);
-      puts.push([eversionKey(e.version), frameLogEntry(w.bytes())]);
+      writeLogEntry(w, log.at(i));
+      puts.push([eversionKey(version), frameLogEntry(w.bytes())]);
     }
     if (changes.rewriteDups) {
       t.omapRmKeyRange(this.#coll, this.#object, dupKey(eversionZero), dupKey(eversionMax));
-      puts.push(...dupEntries(log.dups));
+      puts.push(...dupEntries(log.dups()));
     }
     puts.push(['can_rollback_to', encodeToBytes(eversion, log.canRollbackTo)]);
     puts.push(['rollback_info_trimmed_to', encodeToBytes(eversion, log.rollbackInfoTrimmedTo)]);

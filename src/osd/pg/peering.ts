@@ -954,7 +954,7 @@ export class Peering {
       const first = this.missing.first()!;
       info.lastComplete = eversionZero;
       for (let i = 0; i < this.log.length; i++) {
-        const v = this.log.at(i).version;
+        const v = this.log.versionAt(i);
         if (compareEversion(v, first.need) >= 0) break;
         info.lastComplete = v;
       }

@@ -588,8 +588,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     return this.services.entropy;
   }
 
-  requestsOn(key: string, max: number): PastRequest[] {
-    return this.log.requestsOn(key, max);
+  requestsOn(oid: Hobject, key: string, max: number): PastRequest[] {
+    return this.log.requestsOn(oid, key, max);
   }
 
   listObjects(op: ClientOp): void {
