@@ -1,6 +1,8 @@
 // The cluster's speed beside the real Ceph's: Ceph's own `rados bench` on both, on the same disk, in alternation. Prints medians
 // and ratios, writes bench/results/cluster.json and docs/bench.md.
-//   usage: npm run bench -- [--seconds 10] [--rounds 3] [--only sepiola]
+// Both clusters are warmed by the same load before the rounds: what daemons do in the first half minute of their lives (Ceph fills caches, V8 compiles what is
+// hot) is a figure of its own, the first two rows.
+//   usage: npm run bench -- [--seconds 10] [--rounds 3] [--warm 10] [--only sepiola]
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -12,12 +14,16 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
+    warm: { type: 'string', default: '10' },
     only: { type: 'string' },
     sizes: { type: 'string', default: '4096,65536,4194304' },
   },
 });
 const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
+/** Passes of warming, and the seconds of each. */
+const WARM_PASSES = 3;
+const warm_s = Number(values.warm);
 const sizes = values.sizes.split(',').map(Number);
 const HZ = 100; // USER_HZ of Linux on every architecture Node runs on.
 
@@ -51,43 +57,29 @@ async function must(cluster, program, args, timeout_ms = 300_000) {
   return r.stdout;
 }
 
-async function bench(cluster, size) {
+/** What a `rados bench` made of operations: how many a second, how long each took, and the daemons' CPU for each. */
+async function load(cluster, kind, length_s, ...args) {
   const before = usage(cluster);
-  const write = await must(cluster, 'rados', [
-    'bench',
-    '-p',
-    'bench',
-    String(seconds),
-    'write',
-    '-b',
-    String(size),
-    '-t',
-    '16',
-    '--no-cleanup',
-  ]);
-  const middle = usage(cluster);
-  const read = await must(cluster, 'rados', ['bench', '-p', 'bench', String(seconds), 'rand', '-t', '16']);
+  const text = await must(cluster, 'rados', ['bench', '-p', 'bench', String(length_s), kind, '-t', '16', ...args]);
   const after = usage(cluster);
-  const number = (text, name) => {
+  const number = (name) => {
     const match = new RegExp(`${name}:\\s+([\\d.]+)`).exec(text);
     if (match === null) throw new Error(`no "${name}" in:\n${text}`);
     return Number(match[1]);
   };
-  const writes = number(write, 'Total writes made');
-  const reads = number(read, 'Total reads made');
-  await must(cluster, 'rados', ['-p', 'bench', 'cleanup']);
+  const made = number(kind === 'write' ? 'Total writes made' : 'Total reads made');
   return {
-    write: {
-      rate: writes / number(write, 'Total time run'),
-      latency_ms: number(write, 'Average Latency\\(s\\)') * 1000,
-      cpu_us: ((middle.cpu - before.cpu) / writes) * 1e6,
-    },
-    read: {
-      rate: reads / number(read, 'Total time run'),
-      latency_ms: number(read, 'Average Latency\\(s\\)') * 1000,
-      cpu_us: ((after.cpu - middle.cpu) / reads) * 1e6,
-    },
+    rate: made / number('Total time run'),
+    latency_ms: number('Average Latency\\(s\\)') * 1000,
+    cpu_us: ((after.cpu - before.cpu) / made) * 1e6,
   };
+}
+
+async function bench(cluster, size) {
+  const write = await load(cluster, 'write', seconds, '-b', String(size), '--no-cleanup');
+  const read = await load(cluster, 'rand', seconds);
+  await must(cluster, 'rados', ['-p', 'bench', 'cleanup']);
+  return { write, read };
 }
 
 const mode = ['ms_cluster_mode', 'ms_service_mode', 'ms_client_mode'];
@@ -106,6 +98,16 @@ try {
     await must(clusters[n], 'ceph', ['osd', 'pool', 'set', 'bench', 'pg_autoscale_mode', 'off']).catch(() => {});
   }
   await new Promise((resolve) => setTimeout(resolve, 5000));
+  for (let pass = 0; pass < WARM_PASSES && warm_s > 0; pass++) {
+    for (const n of names) {
+      const write = await load(clusters[n], 'write', warm_s, '-b', '4096', '--no-cleanup');
+      await must(clusters[n], 'rados', ['-p', 'bench', 'cleanup']);
+      if (pass === 0) results[n].first = write;
+      process.stderr.write(
+        `warming ${n.padEnd(8)} 4 KiB write ${write.rate.toFixed(0)}/s ${write.cpu_us.toFixed(0)} us\n`,
+      );
+    }
+  }
   for (let round = 0; round < rounds; round++) {
     for (const size of sizes) {
       for (const n of round % 2 === 0 ? names : [...names].reverse()) {
@@ -133,12 +135,22 @@ try {
 
 const rows = [];
 const value = (n, size, kind, what) => median(results[n].runs.filter((r) => r.size === size).map((r) => r[kind][what]));
+const figures = [
+  ['rate', 'op/s', 'more'],
+  ['cpu_us', "µs of daemons' CPU an operation", 'less'],
+];
+if (warm_s > 0) {
+  for (const [what, unit, better] of figures) {
+    rows.push({
+      name: `4 KiB write in a new cluster's first ${warm_s} s of load: ${unit}`,
+      better,
+      values: Object.fromEntries(names.map((n) => [n, results[n].first[what]])),
+    });
+  }
+}
 for (const size of sizes) {
   for (const kind of ['write', 'read']) {
-    for (const [what, unit, better] of [
-      ['rate', 'op/s', 'more'],
-      ['cpu_us', "µs of daemons' CPU an operation", 'less'],
-    ]) {
+    for (const [what, unit, better] of figures) {
       rows.push({
         name: `${label(size)} ${kind === 'read' ? 'random read' : 'write'}, 16 in flight: ${unit}`,
         better,
@@ -169,7 +181,7 @@ for (const { name, values: v } of rows)
   table += `| ${name} | ${show(v.sepiola)} | ${show(v.ceph)} | ${v.ceph === undefined || v.sepiola === undefined ? '' : (v.sepiola / v.ceph).toFixed(2)} |\n`;
 process.stdout.write(table);
 if (values.only === undefined) {
-  const about = `${rounds} rounds of ${seconds} s, in alternation on one disk; ${cpus().length} cores (${cpus()[0].model}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}; ${cephVersion()}. Both in crc mode, size 3, 32 PGs; Ceph with BlueStore.`;
+  const about = `${rounds} rounds of ${seconds} s, in alternation on one disk, after ${WARM_PASSES} × ${warm_s} s of 4 KiB writes on each; ${cpus().length} cores (${cpus()[0].model}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}; ${cephVersion()}. Both in crc mode, size 3, 32 PGs; Ceph with BlueStore.`;
   mkdirSync(join(root, 'bench', 'results'), { recursive: true });
   writeFileSync(
     join(root, 'bench', 'results', 'cluster.json'),
