@@ -1,6 +1,6 @@
 /**
- * Memory for the small encodings of every operation: they are put together in a writer that is used again, and their bytes are kept side by side in slabs.
- * What is kept keeps its whole slab, so it is for bytes that are soon done with.
+ * Memory for the small encodings of every operation: they are written one behind another in slabs. What is kept keeps its whole slab, so it is for bytes that are soon
+ * done with.
  */
 import { Writer } from '../encoding/index.ts';
 
@@ -22,13 +22,12 @@ export function keep(bytes: Uint8Array): Uint8Array {
   return slab.subarray(used - n, used);
 }
 
-const USUAL = 4096;
-let writer = new Writer(USUAL);
+let writer = new Writer(SLAB);
 
-/** The writer, empty. Its user takes the bytes with {@link keep} before anybody else can ask for it. */
+/** The writer, empty. Its user takes the bytes (`take`) before anybody else can ask for it. */
 export function scratch(): Writer {
   // What one huge request made it grow to is not held for ever.
-  if (writer.length > 16 * USUAL) writer = new Writer(USUAL);
+  if (writer.capacity > SLAB) writer = new Writer(SLAB);
   else writer.reset();
   return writer;
 }
