@@ -312,7 +312,9 @@ export class ReplicatedBackend {
     if (change === undefined) return;
     const i = change.waitingFor.indexOf(osd);
     if (i < 0) return;
-    change.waitingFor.splice(i, 1);
+    // The order does not matter.
+    const last = change.waitingFor.pop()!;
+    if (i < change.waitingFor.length) change.waitingFor[i] = last;
     this.#host.peerCompleteOndisk(osd, lastComplete);
     if (change.localDone && change.waitingFor.length === 0) this.#finish();
   }
