@@ -104,3 +104,32 @@ test('random bytes only ever give a DecodeError', () => {
     }
   }
 });
+
+test('what was taken from a writer stays as it is, whatever is written next', () => {
+  const w = new Writer(64);
+  const entropy = new SeededEntropy(9);
+  const taken: { bytes: Uint8Array; copy: string }[] = [];
+  for (let i = 0; i < 300; i++) {
+    w.reset();
+    const token = w.structStart(3, 1);
+    assert.equal(w.length, 6);
+    const expected = entropy.bytes(entropy.u32() % (i % 50 === 49 ? 500 : 40));
+    const at = w.length;
+    w.u32(0);
+    w.raw(expected);
+    w.patchU32(at, i);
+    w.structEnd(token);
+    const dropped = w.bytes().slice();
+    if (i % 7 === 6) continue; // what is written is forgotten
+    const bytes = w.take();
+    assert.deepEqual(bytes, dropped);
+    const r = new Reader(bytes);
+    const frame = r.structStart(3);
+    assert.equal(frame.end, bytes.length);
+    assert.equal(r.u32(), i);
+    assert.deepEqual(r.raw(expected.length), expected);
+    assert.equal(w.length, 0);
+    taken.push({ bytes, copy: Buffer.from(bytes).toString('hex') });
+  }
+  for (const { bytes, copy } of taken) assert.equal(Buffer.from(bytes).toString('hex'), copy);
+});

@@ -6,7 +6,10 @@ const TWO_32 = 0x1_0000_0000;
 export class Writer {
   #buffer: Uint8Array;
   #view: DataView;
-  #length = 0;
+  /** Where what was written last begins: behind what was taken. */
+  #start = 0;
+  /** One past the last byte written. */
+  #end = 0;
   /** Feature bits of the receiver, for structs whose form hangs on them. */
   readonly features: bigint;
 
@@ -17,30 +20,53 @@ export class Writer {
   }
 
   get length(): number {
-    return this.#length;
+    return this.#end - this.#start;
+  }
+
+  /** Bytes of memory held. */
+  get capacity(): number {
+    return this.#buffer.length;
   }
 
   /** What was written so far; shares memory, so later writes that patch are seen and ones that grow are not. */
   bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length);
+    return this.#buffer.subarray(this.#start, this.#end);
   }
 
-  /** Forgets what was written and keeps the memory. Only where no view of it is in use. */
+  /**
+   * What was written so far, which stays as it is: the writer begins anew behind it. Many small encodings then lie side by side in one piece of memory, which
+   * lasts as long as any of them.
+   */
+  take(): Uint8Array {
+    const bytes = this.bytes();
+    this.#start = this.#end;
+    return bytes;
+  }
+
+  /** Forgets what was written since the last {@link Writer.take} and keeps the memory. Only where no view of it is in use. */
   reset(): void {
-    this.#length = 0;
+    this.#end = this.#start;
   }
 
   #reserve(length: number): number {
-    const at = this.#length;
-    const end = at + length;
-    if (end > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(end, this.#buffer.length * 2));
-      grown.set(this.#buffer);
-      this.#buffer = grown;
-      this.#view = new DataView(grown.buffer);
-    }
-    this.#length = end;
+    if (this.#end + length > this.#buffer.length) this.#grow(length);
+    const at = this.#end;
+    this.#end = at + length;
     return at;
+  }
+
+  #grow(length: number): void {
+    const there = this.bytes();
+    const needed = there.length + length;
+    const { capacity } = this;
+    // Memory that is used up by what was taken is left to that, and as much again begun.
+    const isUsedUp = this.#start > 0 && 2 * needed <= capacity;
+    const grown = new Uint8Array(isUsedUp ? capacity : Math.max(needed, capacity * 2));
+    grown.set(there);
+    this.#buffer = grown;
+    this.#view = new DataView(grown.buffer);
+    this.#start = 0;
+    this.#end = there.length;
   }
 
   u8(x: number): void {
@@ -155,19 +181,19 @@ export class Writer {
         this.#view.setUint32(at, n, true);
         return;
       }
-      this.#length = at;
+      this.#end = at;
     }
     this.blob(encodeText(s));
   }
 
   /** Overwrites a u32 written earlier. */
   patchU32(at: number, x: number): void {
-    this.#view.setUint32(at, x, true);
+    this.#view.setUint32(this.#start + at, x, true);
   }
 
   /** Overwrites a u8 written earlier. */
   patchU8(at: number, x: number): void {
-    this.#buffer[at] = x;
+    this.#buffer[this.#start + at] = x;
   }
 
   /** Opens a versioned struct; returns the token for {@link Writer.structEnd}. */
@@ -175,10 +201,10 @@ export class Writer {
     this.u8(version);
     this.u8(compat);
     this.u32(0);
-    return this.#length;
+    return this.length;
   }
 
   structEnd(token: number): void {
-    this.patchU32(token - 4, this.#length - token);
+    this.patchU32(token - 4, this.length - token);
   }
 }

@@ -28,8 +28,16 @@ export interface WireMessage {
    * messages received in crc mode (it was checked), so that data passed on to replicas or to the store is summed once.
    */
   readonly dataCrc?: number;
+  /** Messages with the same front and data share one: the messenger then sums these parts once. */
+  readonly sums?: PartSums;
   /** The data is nobody's once it is sent on a lossy connection: its memory is then used again. */
   readonly isDataOwned?: boolean;
+}
+
+/** Checksums (crc32c, seed 0xffffffff) of a message's front and data; -1 until the messenger has reckoned them. */
+export interface PartSums {
+  front: number;
+  data: number;
 }
 
 /** A received message: also where it came from. Front, middle and data are views that the receiver may keep. */

@@ -96,6 +96,8 @@ export class FrameParser {
 
   readonly #segment: Uint8Array[] = [EMPTY, EMPTY, EMPTY, EMPTY];
   readonly #segmentAt: number[] = [0, 0, 0, 0];
+  /** Views of segments that were made to sum them. */
+  readonly #view: (Uint8Array | undefined)[] = [undefined, undefined, undefined, undefined];
   #dataCrc: number | undefined;
   /** A message whose long data has memory of its own: where its other parts are. */
   #head: Uint8Array = EMPTY;
@@ -119,10 +121,21 @@ export class FrameParser {
 
   /** View of segment `index`; it may be kept. */
   segment(index: number): Uint8Array {
+    const made = this.#view[index];
+    if (made !== undefined) return made;
     const length = this.#length[index]!;
     if (length === 0) return EMPTY;
     const bytes = this.#segment[index]!;
     return new Uint8Array(bytes.buffer, bytes.byteOffset + this.#segmentAt[index]!, length);
+  }
+
+  #segmentCrc(index: number): number {
+    const length = this.#length[index]!;
+    const at = this.#segmentAt[index]!;
+    if (length <= CRC_PORTABLE_MAX) return crc32cPortable(CRC_SEED, this.#segment[index]!, at, at + length);
+    const view = this.segment(index);
+    this.#view[index] = view;
+    return crc32c(CRC_SEED, view);
   }
 
   /** u16 and u64 (as a double) at `at` of segment 0, which is longer than that. */
@@ -134,7 +147,10 @@ export class FrameParser {
 
   u64(at: number): number {
     const o = this.#segmentAt[0]! + at;
-    return readU32(this.#segment[0]!, o) + readU32(this.#segment[0]!, o + 4) * TWO_32;
+    const low = readU32(this.#segment[0]!, o);
+    const high = readU32(this.#segment[0]!, o + 4);
+    // What multiplication makes is a number with a fraction to the engine, which takes an allocation wherever it is kept.
+    return high === 0 ? low : high * TWO_32 + low;
   }
 
   /** crc32c of segment 3 as checked; undefined in secure mode. */
@@ -444,6 +460,11 @@ export class FrameParser {
     segment[1] = EMPTY;
     segment[2] = EMPTY;
     segment[3] = EMPTY;
+    const view = this.#view;
+    view[0] = undefined;
+    view[1] = undefined;
+    view[2] = undefined;
+    view[3] = undefined;
     this.#inline = EMPTY;
     this.#head = EMPTY;
     this.#data = undefined;
@@ -487,7 +508,7 @@ export class FrameParser {
           ? this.#runningCrc
           : i === 3 && length[3]! >= BLOCK_CRCS_MIN && this.#keepsBlockCrcs
             ? this.#longCrc()
-            : crcRange(this.#segment[i]!, this.#segmentAt[i]!, length[i]!);
+            : this.#segmentCrc(i);
       if (found !== expected) throw new FrameError('bad segment crc');
       if (i === 3) this.#dataCrc = expected;
     }

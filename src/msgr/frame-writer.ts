@@ -143,15 +143,20 @@ export class FrameWriter {
     this.#append(front);
     this.#append(middle);
     let dataCrc = CRC_SEED;
+    const { sums } = message;
     if (dataLength > 0) {
-      const known = message.dataCrc;
+      const known = message.dataCrc ?? sums?.data ?? -1;
       for (let i = 0; i < data.length; i++) {
         const part = data[i]!;
-        if (known === undefined) dataCrc = crcOf(dataCrc, part);
+        if (known < 0) dataCrc = crcOf(dataCrc, part);
         this.#append(part);
       }
-      if (known !== undefined) dataCrc = known;
+      if (known >= 0) dataCrc = known;
+      if (sums !== undefined) sums.data = dataCrc;
     }
+    let frontCrc = sums?.front ?? -1;
+    if (frontCrc < 0 && count > 1) frontCrc = crcOf(CRC_SEED, front);
+    if (sums !== undefined) sums.front = frontCrc;
     const length = isRev1 ? EPILOGUE_CRC_REV1_LENGTH : EPILOGUE_CRC_REV0_LENGTH;
     let e = this.#reserve(length);
     const view = this.#view;
@@ -161,24 +166,21 @@ export class FrameWriter {
       view.setUint32(e, headerCrc, true);
       e += 4;
     }
-    view.setUint32(e, count > 1 ? crcOf(CRC_SEED, front) : 0, true);
+    view.setUint32(e, count > 1 ? frontCrc : 0, true);
     view.setUint32(e + 4, count > 2 ? crcOf(CRC_SEED, middle) : 0, true);
     view.setUint32(e + 8, count > 3 ? dataCrc : 0, true);
   }
 
   /** ceph_msg_header2. */
   #header(view: DataView, at: number, message: WireMessage, seq: number, ackSeq: number): void {
-    view.setUint32(at, seq % TWO_32, true);
-    view.setUint32(at + 4, seq / TWO_32, true);
-    view.setUint32(at + 8, message.tid % TWO_32, true);
-    view.setUint32(at + 12, message.tid / TWO_32, true);
+    setU64(view, at, seq);
+    setU64(view, at + 8, message.tid);
     view.setUint16(at + 16, message.type, true);
     view.setUint16(at + 18, message.priority, true);
     view.setUint16(at + 20, message.version, true);
     view.setUint32(at + 22, 0, true); // data_pre_padding_len
     view.setUint16(at + 26, message.dataOffset, true);
-    view.setUint32(at + 28, ackSeq % TWO_32, true);
-    view.setUint32(at + 32, ackSeq / TWO_32, true);
+    setU64(view, at + 28, ackSeq);
     view.setUint8(at + 36, MESSAGE_FLAGS);
     view.setUint16(at + 37, message.compatVersion, true);
     view.setUint16(at + 39, 0, true); // reserved
@@ -285,6 +287,16 @@ export class FrameWriter {
     this.#out.push(this.#slab.subarray(this.#start, this.#at));
     this.#start = this.#at;
   }
+}
+
+function setU64(view: DataView, at: number, x: number): void {
+  if (x < TWO_32) {
+    view.setUint32(at, x, true);
+    view.setUint32(at + 4, 0, true);
+    return;
+  }
+  view.setUint32(at, x % TWO_32, true);
+  view.setUint32(at + 4, x / TWO_32, true);
 }
 
 function writePreamble(

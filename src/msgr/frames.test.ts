@@ -262,3 +262,24 @@ test('data lands where the receiver wants it, whatever the cuts, until he no lon
 });
 
 const readCrc = (bytes: Uint8Array, at: number): number => Buffer.from(bytes.buffer, bytes.byteOffset).readUInt32LE(at);
+
+test('messages that share their sums are laid out as those that do not', () => {
+  const entropy = new SeededEntropy(17);
+  const parts = { front: entropy.bytes(700), data: [entropy.bytes(10), entropy.bytes(4096), entropy.bytes(300)] };
+  const alone = new FrameWriter();
+  const shared = new FrameWriter();
+  const sums = { front: -1, data: -1 };
+  for (const tid of [1, 2]) {
+    alone.message(message(tid, parts), tid, 0, true, undefined);
+    shared.message(message(tid, { ...parts, sums }), tid, 0, true, undefined);
+  }
+  const bytes = Buffer.concat(shared.take());
+  assert.equal(hex(bytes), hex(Buffer.concat(alone.take())));
+  assert.ok(sums.front >= 0 && sums.data >= 0);
+  const { parser, seen } = parserFor(true, undefined);
+  parser.push(bytes);
+  assert.deepEqual(
+    seen.map((s) => s.dataCrc),
+    [sums.data, sums.data],
+  );
+});

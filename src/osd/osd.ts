@@ -121,7 +121,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
   readonly #wants = new MapWants(this);
   #waitingForMap: { epoch: number; deliver: () => void; message: ReceivedMessage }[] = [];
   readonly #requests = new ClientRequests(this);
-  readonly #space = new Space(this);
+  readonly #space: Space;
   readonly #boot: Boot;
   readonly #statsChanged = new Set<number>();
   #nextBeacon_ms = 0;
@@ -139,6 +139,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.clock = options.clock;
     this.entropy = options.entropy;
     this.store = options.store;
+    this.#space = new Space(this);
     this.#monc = options.monClient;
     this.started_ms = options.clock.monotonic();
     this.limits = opLimits(this.config);
@@ -207,6 +208,7 @@ export class Osd implements PgServices, HeartbeatHost, ReportHost, CopySourceHos
     this.scrubOptions = scrubOptions(this.config);
     this.heartbeat = heartbeatOptions(this.config);
     this.store.limitCache?.(storeCacheBytes(this.config));
+    this.#space.configChanged();
     this.#space.setCompression();
     this.tracker.limits = {
       historySize: this.config.num('osd_op_history_size'),

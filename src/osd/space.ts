@@ -16,9 +16,19 @@ export interface SpaceHost {
 
 export class Space {
   readonly #host: SpaceHost;
+  /** Of the options, read once for each change of them: every write asks. */
+  #blockSize = 0;
+  #failsafeFullRatio = 1;
 
   constructor(host: SpaceHost) {
     this.#host = host;
+    this.configChanged();
+  }
+
+  configChanged(): void {
+    const { config } = this.#host;
+    this.#blockSize = config.num('bluestore_block_size');
+    this.#failsafeFullRatio = config.num('osd_failsafe_full_ratio');
   }
 
   /**
@@ -27,7 +37,7 @@ export class Space {
    */
   room(): StoreRoom {
     const room = this.#host.store.room();
-    const spare = Math.min(SPARE_BYTES, Math.max(0, room.total - this.#host.config.num('bluestore_block_size')));
+    const spare = Math.min(SPARE_BYTES, Math.max(0, room.total - this.#blockSize));
     return { total: room.total - spare, available: Math.max(0, room.available - spare) };
   }
 
@@ -56,7 +66,7 @@ export class Space {
   /** Whether so little is left that writes must not even begin (osd_failsafe_full_ratio). */
   get failsafeFull(): boolean {
     const { total, available } = this.room();
-    return total > 0 && (total - available) / total > this.#host.config.num('osd_failsafe_full_ratio');
+    return total > 0 && (total - available) / total > this.#failsafeFullRatio;
   }
 
   statfs(): StoreStatfs {

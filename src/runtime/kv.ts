@@ -33,6 +33,11 @@ interface DbStats {
   readonly overflowPages: number;
 }
 
+/** `getBinary` takes a transaction as `get` does; the binding's types leave that out. */
+interface ReadsAt {
+  getBinary(key: Buffer, options: { readonly transaction: lmdb.Transaction }): Buffer | undefined;
+}
+
 /** Operations of a batch that go in at once: the binding takes some three microseconds for each on this thread, and leaves as much again to be collected. */
 const OPS_AT_ONCE = 2048;
 /** A longer batch goes in for so long in a turn, in milliseconds; and how many operations pass between two looks at the time. */
@@ -48,6 +53,8 @@ class Lmdb implements Kv {
   /** A batch is going in over several turns: the binding would take whatever else is written for a part of it. */
   #inTurns = false;
   #closed = false;
+  /** The state that is read, held until the next commit: for one that lasts a turn of the event loop only, the binding starts a timer each time. */
+  #reads: { readonly transaction: lmdb.Transaction } | undefined;
 
   constructor(path: string, options: KvOptions) {
     this.#path = path;
@@ -76,7 +83,15 @@ class Lmdb implements Kv {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#db.getBinary(key as Buffer);
+    this.#reads ??= { transaction: this.#db.useReadTransaction() };
+    return (this.#db as ReadsAt).getBinary(key as Buffer, this.#reads);
+  }
+
+  /** There is a newer state to read, and the pages of the old one may be used again. */
+  #committed(): void {
+    this.#used = undefined;
+    this.#reads?.transaction.done();
+    this.#reads = undefined;
   }
 
   *range(
@@ -110,7 +125,7 @@ class Lmdb implements Kv {
     } catch (error) {
       throw this.#failure(error);
     } finally {
-      this.#used = undefined;
+      this.#committed();
     }
   }
 
@@ -149,7 +164,7 @@ class Lmdb implements Kv {
     this.#inTurns = true;
     const ended = (error: Error | null): void => {
       this.#inTurns = false;
-      this.#used = undefined;
+      this.#committed();
       if (this.#closed) void this.#db.close();
       done(error);
     };
@@ -176,7 +191,7 @@ class Lmdb implements Kv {
         });
     committed.then(
       () => {
-        this.#used = undefined;
+        this.#committed();
         done(null);
       },
       (error: unknown) => done(this.#failure(error)),
@@ -191,6 +206,7 @@ class Lmdb implements Kv {
 
   close(): void {
     this.#closed = true;
+    this.#committed();
     // A batch on its way in is given up first.
     if (!this.#inTurns) void this.#db.close();
   }

@@ -215,6 +215,22 @@ test('Kv: order, ranges, batches', async () => {
     assert.deepEqual(keys(kv.range(k(0), undefined)), [[0], [3], [4]]);
     assert.equal(kv.get(k(0))?.length, 0);
     assert.equal(kv.get(k(9)), undefined);
+    // What is read is what was committed last, however it was, and though something was read just before.
+    const value = (key: Uint8Array): string => Buffer.from(kv.get(key) ?? []).toString();
+    kv.commitSync([{ kind: 'put', key: k(3), value: text('of commitSync') }]);
+    assert.equal(value(k(3)), 'of commitSync');
+    for (const n of [2, 3000]) {
+      const ops = Array.from({ length: n }, (_, i) => ({
+        kind: 'put' as const,
+        key: k(5, i >> 8, i & 255),
+        value: text(`${n}`),
+      }));
+      await new Promise<void>((resolve, reject) => {
+        kv.commitInTurns!(ops, (e) => (e ? reject(e) : resolve()));
+        assert.notEqual(value(k(5, 0, 1)), `${n}`);
+      });
+      assert.equal(value(k(5, 0, 1)), `${n}`);
+    }
     kv.close();
   } finally {
     rmSync(dir, { recursive: true });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeFromBytes, encodeToBytes } from '../encoding/index.ts';
+import { entropyBelow, SeededEntropy } from '../base/index.ts';
+import { DecodeError, decodeFromBytes, encodeToBytes } from '../encoding/index.ts';
 import {
   CEPH_FEATURES_ALL,
   EntityAddr,
@@ -17,10 +18,13 @@ import {
   hasFeature,
   JsonFormatter,
   monFeatureNames,
+  PgStat,
+  PgStatMirror,
   parseAuthName,
   parseEntityName,
   parseUtime,
   parseUuid,
+  pgStat,
   releaseFromFeatures,
   releaseName,
   TextTable,
@@ -138,4 +142,49 @@ test('json and xml layouts', () => {
 test('tables', () => {
   const t = new TextTable().column('ID', 'left', 'right').column('NAME', 'left').row(1, 'x').row(20, 'longer');
   assert.equal(t.toString(), 'ID  NAME  \n 1  x     \n20  longer\n');
+});
+
+test('a mirror of statistics is what they are decoded to, whatever changes', () => {
+  const entropy = new SeededEntropy(3);
+  const source = new PgStat();
+  source.acting = [2, 0, 1];
+  const mirror = new PgStatMirror();
+  let own = new PgStat();
+  const number = (): number => entropyBelow(entropy, 2 ** 31) * (entropyBelow(entropy, 4) === 0 ? 2 ** 20 : 1);
+  const changes: (() => void)[] = [
+    () => {
+      source.lastFresh = { sec: entropyBelow(entropy, 2 ** 31), nsec: 5 };
+    },
+    () => {
+      source.acting = source.acting.length === 3 ? [1, 2] : [2, 0, 1];
+    },
+    () => {
+      source.state ^= 1n << 40n;
+    },
+    () => {
+      source.reportedSeq++;
+    },
+    () => {
+      source.manifestStatsInvalid = !source.manifestStatsInvalid;
+    },
+  ];
+  let kept = 0;
+  for (let i = 0; i < 400; i++) {
+    source.version = { epoch: 5, version: number() };
+    source.stats.numBytes = number();
+    source.stats.numObjectsRepaired = -i;
+    source.stats.numFlushModeLow = -i;
+    source.logSize = number();
+    source.ondiskLogSize = number();
+    if (i % 10 === 9) changes[entropyBelow(entropy, changes.length)]!();
+    const bytes = encodeToBytes(pgStat, source);
+    const before = own;
+    own = mirror.read(own, bytes);
+    if (own === before) kept++;
+    assert.deepEqual(encodeToBytes(pgStat, own), bytes);
+    // What its owner changes itself lasts only until the next, where another put its own in its place.
+    if (i % 50 === 49) own = own.copy();
+    if (i % 30 === 29) assert.throws(() => mirror.read(own, bytes.subarray(0, bytes.length - 1)), DecodeError);
+  }
+  assert.ok(kept > 300);
 });

@@ -21,7 +21,7 @@ import type { Effects, ObjectContext } from '../ops/context.ts';
 import { type Reqid, readEversion, writeEversion, writeReqid } from '../ops/object-info.ts';
 import type { ReplyVersions } from '../ops/reply.ts';
 import { frameLogEntry, type LogEntry, readLogEntry } from '../pg/log-entry.ts';
-import { keep, scratch } from '../scratch.ts';
+import { scratch } from '../scratch.ts';
 
 const MSG_OSD_REPOP = 112;
 const MSG_OSD_REPOPREPLY = 113;
@@ -232,7 +232,9 @@ export class ReplicatedBackend {
       const front = this.#front(change.version, reqid, oidBytes, encoded);
       const data = t.encode();
       const dataOffset = blockOffset(data);
+      const sums = { front: -1, data: -1 };
       for (const osd of replicas) {
+        const isWanted = host.wantsData(osd, change.obc);
         host.sendToOsd(osd, {
           type: MSG_OSD_REPOP,
           version: 3,
@@ -241,8 +243,9 @@ export class ReplicatedBackend {
           tid: change.tid,
           front,
           middle: EMPTY,
-          data: host.wantsData(osd, change.obc) ? data : noTransaction(),
+          data: isWanted ? data : noTransaction(),
           dataOffset,
+          sums: isWanted ? sums : { front: -1, data: -1 },
         });
       }
     }
@@ -281,7 +284,7 @@ export class ReplicatedBackend {
     writePgShard(w, host.whoami);
     w.u8(0);
     writeEversion(w, host.minLastCompleteOndisk);
-    return keep(w.bytes());
+    return w.take();
   }
 
   #localCommitted(): void {
@@ -298,8 +301,8 @@ export class ReplicatedBackend {
     r.u32();
     if (message.version >= 2) r.skip(28);
     // reqid and pgid: the tid tells which change it is.
-    r.structEnd(r.structStart(2));
-    r.structEnd(r.structStart(1));
+    skipStruct(r);
+    skipStruct(r);
     r.u8();
     r.s32();
     const version = r.u64num();
@@ -309,7 +312,9 @@ export class ReplicatedBackend {
     if (change === undefined) return;
     const i = change.waitingFor.indexOf(osd);
     if (i < 0) return;
-    change.waitingFor.splice(i, 1);
+    // The order does not matter.
+    const last = change.waitingFor.pop()!;
+    if (i < change.waitingFor.length) change.waitingFor[i] = last;
     this.#host.peerCompleteOndisk(osd, lastComplete);
     if (change.localDone && change.waitingFor.length === 0) this.#finish();
   }
@@ -353,9 +358,10 @@ export class ReplicatedBackend {
     // Temporary objects to make and to forget.
     skipStruct(r);
     skipStruct(r);
-    const sender = r.structStart(1);
+    r.skip(2);
+    const senderLength = r.u32();
     const from = r.s32();
-    r.structEnd(sender);
+    r.skip(senderLength - 4);
     if (r.bool()) skipStruct(r);
     const minLastCompleteOndisk = readEversion(r);
     const lr = new Reader(log);
@@ -403,7 +409,7 @@ export class ReplicatedBackend {
       compatVersion: 1,
       priority: 196,
       tid: message.tid,
-      front: keep(w.bytes()),
+      front: w.take(),
       middle: EMPTY,
       data: NO_DATA,
       dataOffset: 0,

@@ -169,9 +169,13 @@ export class ObjectInfo {
   }
 }
 
+/** Identities last about as long as others made with them, in contexts that are let go in order: they share memory, a few tens each. */
+const identities = new Writer(4096);
+
 /** The part of an encoded object_info_t that names the object: hobject, locator and the category that is no more. */
 export function identityBytes(oid: Hobject): Uint8Array {
-  const w = new Writer(128);
+  const w = identities;
+  w.reset();
   hobject.encode(w, oid);
   // object_locator_t of the object: pool, preferred OSD (none), key, namespace, hash (none).
   const token = w.structStart(6, 3);
@@ -182,7 +186,7 @@ export function identityBytes(oid: Hobject): Uint8Array {
   w.s64(-1n);
   w.structEnd(token);
   w.u32(0);
-  return w.bytes().slice();
+  return w.take();
 }
 
 function writeWatchInfo(w: Writer, watch: WatchInfo): void {

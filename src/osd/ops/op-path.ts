@@ -2,7 +2,6 @@
  * The way of a client's request through one PG: what it must wait for, whether it was done before, execution, and the reply.
  */
 import { errno } from '../../base/index.ts';
-import { Writer } from '../../encoding/index.ts';
 import { Transaction } from '../../store/index.ts';
 import {
   CEPH_MAXSNAP,
@@ -19,7 +18,7 @@ import {
 import { InProgress } from '../backend/replicated.ts';
 import { cloneKey, headKey } from '../model.ts';
 import { errorEntry, LogEntry, logOp, type OpReturn, writeLogEntry } from '../pg/log-entry.ts';
-import { keep } from '../scratch.ts';
+import { scratch } from '../scratch.ts';
 import type { Session } from '../session.ts';
 import { textLength } from './attr-ops.ts';
 import { type ClientOp, may } from './client-op.ts';
@@ -51,7 +50,6 @@ export class OpPath {
   /** Requests whose data is being brought, each with the attempt at it: one that a new interval took back comes again with another. */
   readonly #fetching = new Map<ClientOp, symbol>();
   contexts_max = 4096;
-  readonly #writer = new Writer(1024);
 
   constructor(host: OpHost) {
     this.#host = host;
@@ -596,10 +594,9 @@ export class OpPath {
   }
 
   #infoBytes(oi: ObjectInfo, identity: Uint8Array, isHead: boolean): Uint8Array {
-    const w = this.#writer;
-    w.reset();
+    const w = scratch();
     writeObjectInfo(w, oi, identity, isHead);
-    return keep(w.bytes());
+    return w.take();
   }
 
   /** Makes the change final: versions, info and snapset, log, and off to the copies. */
@@ -655,20 +652,18 @@ export class OpPath {
       keepOut ? result : 0,
     );
     if (keepOut) entry.opReturns = returnsOf(op);
-    const w = this.#writer;
-    w.reset();
+    const w = scratch();
     writeLogEntry(w, entry, obc.oidBytes, { data: ctx.dirty, omap: ctx.omapDirty });
-    const encoded = keep(w.bytes());
+    const encoded = w.take();
     let entries: LogEntry[];
     let bytes: Uint8Array[];
     if (made === undefined) {
       entries = [entry];
       bytes = [encoded];
     } else {
-      w.reset();
       writeLogEntry(w, made.entry, made.obc.oidBytes);
       entries = [made.entry, entry];
-      bytes = [keep(w.bytes()), encoded];
+      bytes = [w.take(), encoded];
       this.#remember(made.obc.key, made.obc);
       made.obc.writesInFlight++;
     }
@@ -726,10 +721,9 @@ export class OpPath {
     const at: Eversion = { epoch: host.mapEpoch, version: host.lastUpdate.version + 1 };
     const keepOut = op.has(opFlag.RETURNVEC);
     const entry = errorEntry(oid, key, at, op.reqid, result, ctx !== undefined && keepOut ? returnsOf(op) : undefined);
-    const w = this.#writer;
-    w.reset();
+    const w = scratch();
     writeLogEntry(w, entry, undefined, NOTHING_CHANGED);
-    const encoded = keep(w.bytes());
+    const encoded = w.take();
     host.lastUpdate = at;
     host.updateTrimTo();
     let versions: ReplyVersions;

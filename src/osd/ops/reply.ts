@@ -1,7 +1,7 @@
 import { LARGE_MIN } from '../../base/index.ts';
 import type { WireMessage } from '../../msgr/index.ts';
 import type { Eversion } from '../../types/index.ts';
-import { keep, scratch } from '../scratch.ts';
+import { scratch } from '../scratch.ts';
 import type { ClientOp } from './client-op.ts';
 import { opCode, opFlag } from './codes.ts';
 import { SUB_OP_LENGTH } from './sub-op.ts';
@@ -89,7 +89,7 @@ export function encodeReply(
     compatVersion: COMPAT_VERSION,
     priority: PRIORITY,
     tid: op.message.tid,
-    front: keep(w.bytes()),
+    front: w.take(),
     middle: EMPTY,
     data,
     dataOffset: dataOffset % 65536,

@@ -102,12 +102,18 @@ export function dispatchPgMessage(dir: PgDirectory, message: ReceivedMessage): v
 
 /** spg_t at the reader: pool, seed. */
 function readSpg(r: Reader): PgId {
-  const frame = r.structStart(1);
+  r.skip(2);
+  const length = r.u32();
   r.u8();
   const pool = r.s64num();
   const seed = r.u32();
-  r.structEnd(frame);
+  r.skip(length - 13);
   return { pool, seed };
+}
+
+function skipStruct(r: Reader): void {
+  r.skip(2);
+  r.skip(r.u32());
 }
 
 function repOp(dir: PgDirectory, message: ReceivedMessage): void {
@@ -115,7 +121,7 @@ function repOp(dir: PgDirectory, message: ReceivedMessage): void {
   const epoch = r.u32();
   const minEpoch = r.u32();
   r.skip(24);
-  r.structEnd(r.structStart(2));
+  skipStruct(r);
   const pgid = readSpg(r);
   if (minEpoch > dir.mapEpoch) {
     dir.waitForMap(minEpoch, message);
@@ -130,7 +136,7 @@ function repOpReply(dir: PgDirectory, message: ReceivedMessage): void {
   const r = new Reader(message.front);
   const epoch = r.u32();
   if (message.version >= 2) r.skip(28);
-  r.structEnd(r.structStart(2));
+  skipStruct(r);
   const pg = dir.find(readSpg(r));
   if (pg !== undefined && !pg.deleted && epoch >= pg.info.history.sameIntervalSince) pg.backend.handleReply(message);
   message.release();

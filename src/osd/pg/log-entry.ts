@@ -13,7 +13,7 @@ import {
   writeUtime,
 } from '../ops/object-info.ts';
 import type { Ranges } from '../ops/ranges.ts';
-import { keep, scratch } from '../scratch.ts';
+import { scratch } from '../scratch.ts';
 
 /** pg_log_entry_t kinds. */
 export const logOp = {
@@ -274,7 +274,7 @@ export function frameLogEntry(entry: Uint8Array): Uint8Array {
   const w = scratch();
   w.blob(entry);
   w.u32(crc32c(0, entry));
-  return keep(w.bytes());
+  return w.take();
 }
 
 /** Reads the value of a log key. Throws DecodeError where the checksum is wrong. */

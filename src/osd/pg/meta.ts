@@ -30,7 +30,7 @@ import {
 } from '../../types/index.ts';
 import { objectKey } from '../model.ts';
 import { writeEversion, writeUtime } from '../ops/object-info.ts';
-import { keep, scratch } from '../scratch.ts';
+import { scratch } from '../scratch.ts';
 import { type PastIntervals, type PgInfo, pastIntervals, pgInfo } from './info.ts';
 import type { PgLog, Trimmed } from './log.ts';
 import {
@@ -79,7 +79,7 @@ export function fastInfoBytes(info: PgInfo): Uint8Array {
   w.s64num(sum.numWrKb);
   w.s64num(sum.numObjectsDirty);
   w.structEnd(token);
-  return keep(w.bytes());
+  return w.take();
 }
 
 function applyFastInfo(info: PgInfo, bytes: Uint8Array): void {

@@ -2,7 +2,6 @@
  * A placement group on this OSD: holds its state together, and gives each part (operations, backend, peering, recovery) the narrow view it asks for.
  */
 import { errno, type TimerHandle } from '../../base/index.ts';
-import { Reader } from '../../encoding/index.ts';
 import { pgBackfillOp } from '../../messages/index.ts';
 import type { ReceivedMessage, WireMessage } from '../../msgr/index.ts';
 import { StoreError, Transaction } from '../../store/index.ts';
@@ -18,9 +17,9 @@ import {
   type OSDMap,
   type PgId,
   type PgPool,
+  PgStatMirror,
   pgCollection,
   pgMetaObject,
-  pgStat,
   pgState,
   poolFlag,
   type Snapid,
@@ -85,6 +84,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   readonly #damages = new Damages(this);
   replicas: readonly number[] = NO_REPLICAS;
   readonly #complete: CompleteOndisk;
+  /** What the primary says of the PG with each change, on a replica. */
+  readonly #primaryStats = new PgStatMirror();
   #waitingForActive: ClientOp[] = [];
   readonly #blockedSessions = new Set<Session>();
   // The transaction of the event that is being handled, and what to do once it is durable.
@@ -647,11 +648,8 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     this.meta.dirtyInfo = true;
   }
 
-  logLocally(t: Transaction, entries: readonly LogEntry[], framed: readonly Uint8Array[]): void {
+  #writeEntries(t: Transaction, entries: readonly LogEntry[], framed: readonly Uint8Array[]): void {
     const { info } = this;
-    for (const e of entries) this.log.append(e);
-    info.stats.logSize = this.log.length;
-    info.stats.ondiskLogSize = info.stats.logSize;
     if (entries.length === 1) this.meta.writeEntry(t, entries[0]!.version, framed[0]!, info);
     else
       this.meta.writeEntries(
@@ -659,6 +657,14 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
         entries.map((e, i) => [e.version, framed[i]!] as const),
         info,
       );
+  }
+
+  logLocally(t: Transaction, entries: readonly LogEntry[], framed: readonly Uint8Array[]): void {
+    const { info } = this;
+    for (const e of entries) this.log.append(e);
+    info.stats.logSize = this.log.length;
+    info.stats.ondiskLogSize = info.stats.logSize;
+    this.#writeEntries(t, entries, framed);
     this.#trim(t, this.#complete.trimTo);
     if (this.meta.dirtyInfo) this.writeMeta(t);
   }
@@ -673,7 +679,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
   ): void {
     const { info } = this;
     const { state } = info.stats;
-    info.stats = pgStat.decode(new Reader(stats));
+    info.stats = this.#primaryStats.read(info.stats, stats);
     info.stats.state = state;
     for (const e of entries) {
       this.log.append(e);
@@ -687,11 +693,7 @@ export class Pg implements OpHost, BackendHost, PeeringHost, RecoveryHost, Backf
     info.stats.logSize = this.log.length;
     info.stats.ondiskLogSize = info.stats.logSize;
     this.#complete.least = minLastCompleteOndisk;
-    this.meta.writeEntries(
-      t,
-      entries.map((e, i) => [e.version, framed[i]!] as const),
-      info,
-    );
+    this.#writeEntries(t, entries, framed);
     this.#trim(t, trimTo);
     if (this.meta.dirtyInfo) this.writeMeta(t);
     this.services.counters.subop++;

@@ -61,8 +61,17 @@ export function parseEversion(text: string): Eversion | undefined {
 /** `0000000012.00000000000000000345`: key of a log entry in the PG's omap (eversion_t::get_key_name). */
 export function eversionKey(v: Eversion): string {
   const version = v.version === eversionMax.version ? '18446744073709551615' : String(v.version);
-  return `${String(v.epoch).padStart(10, '0')}.${version.padStart(20, '0')}`;
+  if (v.epoch !== keysEpoch) {
+    keysEpoch = v.epoch;
+    keysBegin.length = 0;
+  }
+  keysBegin[version.length] ??= `${String(v.epoch).padStart(10, '0')}.${''.padStart(20 - version.length, '0')}`;
+  return keysBegin[version.length] + version;
 }
+
+/** How keys of the epoch that was asked for last begin, by the length of the version: nearly all asked for in a row are of one epoch. */
+let keysEpoch = -1;
+const keysBegin: (string | undefined)[] = [];
 
 /** osd_reqid_t: names one request of one client instance, across resends. */
 export interface OsdReqid {

@@ -120,9 +120,15 @@ function encodeSum(w: Writer, s: ObjectStatSum): void {
 }
 
 function decodeSum(r: Reader): ObjectStatSum {
+  const s = new ObjectStatSum();
+  readObjectStatSum(r, s);
+  return s;
+}
+
+/** Reads an object_stat_sum_t into `s`. */
+export function readObjectStatSum(r: Reader, s: ObjectStatSum): void {
   const frame = r.structStart(20);
   const v = frame.version;
-  const s = new ObjectStatSum();
   s.numBytes = r.s64num();
   s.numObjects = r.s64num();
   s.numObjectClones = r.s64num();
@@ -166,7 +172,6 @@ function decodeSum(r: Reader): ObjectStatSum {
   }
   if (v >= 20) s.numObjectsRepaired = r.s64num();
   r.structEnd(frame);
-  return s;
 }
 
 export const objectStatSum: Codec<ObjectStatSum> = {
