@@ -12,14 +12,16 @@ import { PowerLoss, TestDisk } from './disk.ts';
 import { Workload } from './workload.ts';
 
 const OPTIONS: Partial<DiskStoreOptions> = {
-  size: 32 << 20,
+  // So small, and given back in such small pieces, that space which is being punched is soon wanted again.
+  size: 6 << 20,
+  reserveBlocks: 64,
   logCapacity: 1 << 20,
   deferredBytes: 256 << 10,
   metaBytes: 256 << 10,
   cacheBytes: 60_000,
   directBytes: 32 << 10,
-  punchAfter_ms: 0.5,
-  punchBytes: 16 << 10,
+  punchAfter_ms: 0.1,
+  punchBytes: 4096,
 };
 
 /** One machine's lives: work, power loss at a random point, recovery, more work. */
