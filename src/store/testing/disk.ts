@@ -151,6 +151,10 @@ export class TestDisk implements Disk {
   /** Writes, syncs and commits so far. */
   operations = 0;
   faults: Fault[] = [];
+  /** Of the file system. */
+  space = { total: 2 ** 40, free: 2 ** 39 };
+  /** Files that are devices. */
+  readonly devices = new Set<string>();
   readonly keyLength_max: number;
   /** The longest that a write, sync, commit or read takes, in milliseconds. */
   readonly latency_ms_max: number;
@@ -247,7 +251,7 @@ export class TestDisk implements Disk {
       state = new FileState();
       this.#files.set(path, state);
     }
-    return new TestFile(this, state);
+    return new TestFile(this, state, this.devices.has(path));
   }
 
   readFile(path: string): Uint8Array | undefined {
@@ -291,7 +295,7 @@ export class TestDisk implements Disk {
   }
 
   statfs(): { total: number; free: number } {
-    return { total: 2 ** 40, free: 2 ** 39 };
+    return this.space;
   }
 }
 
@@ -316,14 +320,20 @@ function tear(image: Image, write: PendingWrite, entropy: SeededEntropy): void {
 class TestFile implements DiskFile {
   readonly #disk: TestDisk;
   readonly #state: FileState;
+  readonly isDevice: boolean;
 
-  constructor(disk: TestDisk, state: FileState) {
+  constructor(disk: TestDisk, state: FileState, isDevice: boolean) {
     this.#disk = disk;
     this.#state = state;
+    this.isDevice = isDevice;
   }
 
   size(): number {
     return this.#state.current.size;
+  }
+
+  takenBytes(): number {
+    return this.#state.current.pages.length * PAGE;
   }
 
   readSync(into: Uint8Array, offset: number): number {
