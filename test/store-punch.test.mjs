@@ -1,6 +1,7 @@
 // The block file of a store on the real file system: what is deleted is given back to it.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -62,4 +63,64 @@ test('a store that deletes gets smaller, and goes on while it does', {
   for (let w = Math.max(100, written - 4); w < written; w++) holds(100 + (w % 4), w % 200);
   await store.umount();
   assert.deepEqual(notices, []);
+});
+
+/** A block device over the file, or undefined where this machine makes none. */
+function loopDevice(path) {
+  try {
+    return execFileSync('losetup', ['--find', '--show', path], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+test('a device that is held is told what was deleted', async (t) => {
+  await installNativeCrc32c();
+  const backing = join(dir, 'backing');
+  writeFileSync(backing, '');
+  truncateSync(backing, 512 * MIB);
+  const device = loopDevice(backing);
+  if (device === undefined) {
+    t.skip('no loop devices here');
+    return;
+  }
+  try {
+    mkdirSync(join(dir, 'on-device'));
+    symlinkSync(device, join(dir, 'on-device', 'block'));
+    const notices = [];
+    const open = () =>
+      new DiskStore({ disk: osDisk, clock: systemClock, entropy: systemEntropy }, join(dir, 'on-device'), {
+        checkpointInterval_ms: 100,
+        punchAfter_ms: 50,
+        discardDevices: true,
+        onNotice: (message) => notices.push(message),
+      });
+    const store = open();
+    await store.mkfs('f');
+    await store.mount();
+    const queue = (tx) => new Promise((done) => store.queueTransactions(C, [tx], done));
+    await queue(new Transaction().createCollection(C, 0));
+    const content = Buffer.alloc(4 * MIB, 7);
+    for (let n = 0; n < 16; n++) await queue(new Transaction().write(C, object(n), 0, content));
+    const taken = () => statSync(backing).blocks * 512;
+    execFileSync('sync', [device]);
+    const full = taken();
+    assert.ok(full >= 64 * MIB);
+    for (let n = 1; n < 16; n++) await queue(new Transaction().remove(C, object(n)));
+    const until = Date.now() + 20_000;
+    while (taken() > full - 56 * MIB && Date.now() < until) await new Promise((next) => setTimeout(next, 50));
+    assert.ok(taken() <= full - 56 * MIB, `${full} bytes, then ${taken()}`);
+    assert.ok(Buffer.concat(store.readSync(C, object(0), 0, 0)).equals(content));
+    await store.umount();
+    const again = open();
+    await again.mount();
+    assert.deepEqual(again.fsck({ deep: true }).errors, []);
+    await again.umount();
+    assert.deepEqual(notices, []);
+  } finally {
+    execFileSync('losetup', ['--detach', device]);
+  }
 });

@@ -27,6 +27,8 @@ export interface DiskFile {
   /** A device: its size is what it is, and it is held alone while it is open. */
   readonly isDevice?: boolean;
   size(): number;
+  /** Bytes of the file system that the file takes; missing where that cannot be told. */
+  takenBytes?(): number;
   /** Fills `into` from `offset`; returns bytes read (less at the end of the file). Throws the system's error. */
   readSync(into: Uint8Array, offset: number): number;
   read(into: Uint8Array, offset: number, done: (error: Error | null, bytesRead: number) => void): void;
@@ -38,8 +40,8 @@ export interface DiskFile {
   syncSync(): void;
   truncateSync(size: number): void;
   /**
-   * Gives the space of a range of whole 4096-byte blocks back to the file system; it then reads as zeros, or as before where that fails. The range must not be
-   * written before `done` is called. Missing where the system has no way to.
+   * Gives the space of a range of whole 4096-byte blocks back to the file system; it then reads as zeros, or as before where that fails (of a device: as anything). The
+   * range must not be written before `done` is called. Missing where the system has no way to.
    */
   punch?(offset: number, length: number, done: (error: Error | null) => void): void;
   /** Resolves once no punch of an earlier opening of this file (maybe by a process that was killed) can still come. */

@@ -64,13 +64,16 @@ export async function makeOsd(context: DaemonContext): Promise<void> {
 export function osdStore(context: DaemonContext): ObjectStore {
   const { config, clock, disk, entropy, id } = context;
   if (isMemory(context)) return new MemoryStore(clock, { size: config.num('memstore_device_bytes') });
-  // Ceph's is off and about devices. A block file is sparse, so here it is on, unless somebody said no.
-  const isPunchOff =
-    !config.bool('bdev_enable_discard') &&
-    config.sources('bdev_enable_discard').some(({ layer }) => layer !== 'default');
+  // Ceph's is off and about devices, and so it is for those here. A block file is sparse: there it is on, unless somebody said no.
+  const isDiscardOn = config.bool('bdev_enable_discard');
+  const isPunchOff = !isDiscardOn && config.sources('bdev_enable_discard').some(({ layer }) => layer !== 'default');
+  if (config.sources('bdev_async_discard').some(({ layer }) => layer !== 'default')) {
+    context.logger.log('osd', 0, `osd.${id}: bdev_async_discard has no effect: discards always run in the background`);
+  }
   return new DiskStore({ clock, disk, entropy }, osdPlace(context).path, {
     size: Math.floor(config.num('bluestore_block_size') / 4096) * 4096 + SPARE_BYTES,
     syncInTurn_ms: 1,
+    discardDevices: isDiscardOn,
     ...(isPunchOff ? { punchAfter_ms: 0 } : {}),
     onNotice: (message) => context.logger.log('osd', 0, `osd.${id}: ${message}`),
     onFailure: (error) => context.fatal(`osd.${id}: the store failed: ${error.message}`),

@@ -27,7 +27,7 @@ import { dirname } from 'node:path';
 import type { Disk, DiskFile, KvOptions } from '../base/index.ts';
 import { DIRECT_ALIGN, DirectFile } from './direct-io.ts';
 import { openLmdb } from './kv.ts';
-import { punchesOf, punchHole } from './punch.ts';
+import { discardRange, punchesOf, punchHole } from './punch.ts';
 
 /** Most buffers the kernel takes in one gather write (IOV_MAX). */
 const IOV_MAX = 1024;
@@ -77,7 +77,7 @@ class OsFile implements DiskFile {
     this.#fd = openReadWrite(path, create);
     this.isDevice = fstatSync(this.#fd).isBlockDevice();
     this.#direct = direct ? DirectFile.open(path) : undefined;
-    if (process.platform === 'linux' && !this.isDevice) {
+    if (process.platform === 'linux') {
       // What it is in the end: that is what the programs that punch it name.
       const real = realpathSync(path);
       this.punch = (offset, length, done) => this.#punch(real, offset, length, done);
@@ -87,7 +87,8 @@ class OsFile implements DiskFile {
 
   #punch(real: string, offset: number, length: number, done: (error: Error | null) => void): void {
     if (!this.#begin(done)) return;
-    const child = punchHole(real, offset, length, (error) => {
+    const punch = this.isDevice ? discardRange : punchHole;
+    const child = punch(real, offset, length, (error) => {
       this.#punches.delete(child);
       this.#end();
       done(error);
@@ -98,6 +99,10 @@ class OsFile implements DiskFile {
   size(): number {
     const stat = fstatSync(this.#fd);
     return stat.isBlockDevice() ? deviceBytes(stat.rdev, this.#path) : stat.size;
+  }
+
+  takenBytes(): number {
+    return this.isDevice ? 0 : fstatSync(this.#fd).blocks * 512;
   }
 
   readSync(into: Uint8Array, offset: number): number {

@@ -16,6 +16,26 @@ function load(): typeof lmdb {
   return binding;
 }
 
+/** Bytes as they are, and what is read cut from pieces of memory that many share, as small Buffers are. */
+const keyEncoder = {
+  writeKey(key: Uint8Array, target: Uint8Array, start: number): number {
+    target.set(key, start);
+    return start + key.length;
+  },
+  readKey: (source: Uint8Array, start: number, end: number): Uint8Array => copied(source, start, end - start),
+};
+const valueEncoder = {
+  encode: (value: Uint8Array): Uint8Array => value,
+  // The binding's buffer is longer than it says.
+  decode: (bytes: Uint8Array, length = bytes.length): Uint8Array => copied(bytes, 0, length),
+};
+
+function copied(bytes: Uint8Array, start: number, length: number): Buffer {
+  const copy = Buffer.allocUnsafe(length);
+  copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length));
+  return copy;
+}
+
 /** LMDB's limit for keys at the 4 KiB page size it is opened with here. */
 const KEY_LENGTH_MAX = 1978;
 
@@ -62,8 +82,10 @@ class Lmdb implements Kv {
     this.#db = load().open<Buffer, Buffer>({
       path,
       noSubdir: true,
-      keyEncoding: 'binary',
+      // The binding's own 'binary' gives each key and value that it reads memory of its own: half of what listing an omap takes.
+      keyEncoder,
       encoding: 'binary',
+      encoder: valueEncoder,
       // Commits are durable before they are reported: no separate, later flush.
       overlappingSync: false,
       noMemInit: true,

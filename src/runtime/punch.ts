@@ -1,8 +1,10 @@
 import { type ChildProcess, execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 
-/** Node has no call for holes in files; util-linux's program makes them, and is on every Linux. docs/decisions/0053-punching.md has what else there was. */
+/** Node has no call for holes in files, nor to tell a device what is free; util-linux's programs do it, and are on every Linux. docs/decisions/0053-punching.md has what else there was. */
 const PROGRAM = 'fallocate';
+const DEVICE_PROGRAM = 'blkdiscard';
 /** How often, in milliseconds, it is looked whether the program that an earlier process had started has ended, and for how long. */
 const LOOK_MS = 10;
 const LOOK_MS_MAX = 60_000;
@@ -14,11 +16,25 @@ export function punchHole(
   length: number,
   done: (error: Error | null) => void,
 ): ChildProcess {
-  const args = ['--punch-hole', '--keep-size', '--offset', `${offset}`, '--length', `${length}`, path];
-  return execFile(PROGRAM, args, (error, _stdout, stderr) => {
+  return run(PROGRAM, ['--punch-hole', '--keep-size', '--offset', `${offset}`, '--length', `${length}`, path], done);
+}
+
+/** Tells a device that a range is free. It may then read as anything. */
+export function discardRange(
+  path: string,
+  offset: number,
+  length: number,
+  done: (error: Error | null) => void,
+): ChildProcess {
+  // Without --force it wants a device that nobody holds, and it is held: by whoever asks here.
+  return run(DEVICE_PROGRAM, ['--force', '--offset', `${offset}`, '--length', `${length}`, path], done);
+}
+
+function run(program: string, args: readonly string[], done: (error: Error | null) => void): ChildProcess {
+  return execFile(program, args, (error, _stdout, stderr) => {
     if (error === null) done(null);
     else if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      done(new Error(`the program ${PROGRAM} (of util-linux) is not there`));
+      done(new Error(`the program ${program} (of util-linux) is not there`));
     else done(new Error(stderr.trim() === '' ? error.message : stderr.trim()));
   });
 }
@@ -29,7 +45,8 @@ function punching(path: string): string[] {
     if (!/^\d+$/.test(pid)) return false;
     try {
       const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      return (args[0] === PROGRAM || args[0]!.endsWith(`/${PROGRAM}`)) && args.includes(path);
+      const program = basename(args[0]!);
+      return (program === PROGRAM || program === DEVICE_PROGRAM) && args.includes(path);
     } catch {
       // It has ended meanwhile.
       return false;

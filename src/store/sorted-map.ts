@@ -146,6 +146,20 @@ export class SortedMap<V> {
     return undefined;
   }
 
+  /** Adds the first entries with key >= from to `keys` and `values`, `count` at most. Returns whether there are more. */
+  page(from: string, count: number, keys: string[], values: V[]): boolean {
+    let left = count;
+    for (let at = this.#findBlock(from); at < this.#blocks.length; at++) {
+      const block = this.#blocks[at]!;
+      for (let i = keys.length === 0 ? lowerBound(block.keys, from) : 0; i < block.keys.length; i++) {
+        if (left-- === 0) return true;
+        keys.push(block.keys[i]!);
+        values.push(block.values[i]!);
+      }
+    }
+    return false;
+  }
+
   /**
    * Entries with key >= from (all without it), in order. Entries set or removed while the iteration runs may or may not be seen;
    * each is seen at most once and the order holds.

@@ -33,6 +33,7 @@ import { CompressionPolicy } from './compression.ts';
 import { CommitQueue, type DirectState, StoreCore } from './core.ts';
 import { explain } from './corruption.ts';
 import { ObjectData } from './data.ts';
+import { checkMetaKey, StoreDirectory } from './directory.ts';
 import {
   BLOCK_SIZE,
   FORMAT_FILE,
@@ -92,7 +93,7 @@ interface Mounted {
  */
 export class DiskStore implements ObjectStore {
   readonly #env: StoreEnvironment;
-  readonly #path: string;
+  readonly #directory: StoreDirectory;
   readonly #options: DiskStoreOptions;
   #cacheBytes: number;
   readonly #compression: CompressionPolicy;
@@ -110,7 +111,7 @@ export class DiskStore implements ObjectStore {
 
   constructor(env: StoreEnvironment, path: string, options: Partial<DiskStoreOptions> = {}) {
     this.#env = env;
-    this.#path = path;
+    this.#directory = new StoreDirectory(env.disk, path);
     this.#options = { ...diskStoreDefaults, ...options };
     this.#cacheBytes = this.#options.cacheBytes;
     this.#compression = new CompressionPolicy(this.#options.compression);
@@ -120,12 +121,15 @@ export class DiskStore implements ObjectStore {
 
   async mkfs(fsid: string): Promise<void> {
     const { disk, entropy } = this.#env;
-    disk.makeDirectory(this.#path);
-    if (disk.exists(this.#file(FORMAT_FILE))) {
-      throw new StoreError('invalid', `${this.#path} holds a store already; remove it first to make a new one`);
+    disk.makeDirectory(this.#directory.path);
+    if (disk.exists(this.#directory.file(FORMAT_FILE))) {
+      throw new StoreError(
+        'invalid',
+        `${this.#directory.path} holds a store already; remove it first to make a new one`,
+      );
     }
     const { logCapacity } = this.#options;
-    const device = this.#deviceSize();
+    const device = this.#directory.deviceSize();
     const size = device ?? this.#options.size;
     if (size % BLOCK_SIZE !== 0 || size < 1024 * BLOCK_SIZE || size / BLOCK_SIZE >= NO_BLOCK) {
       throw new StoreError(
@@ -141,17 +145,17 @@ export class DiskStore implements ObjectStore {
     }
     // What an mkfs that did not finish left behind.
     for (const name of ['kv', 'kv-lock', 'log', ...(device === undefined ? ['block'] : [])])
-      if (disk.exists(this.#file(name))) disk.remove(this.#file(name));
+      if (disk.exists(this.#directory.file(name))) disk.remove(this.#directory.file(name));
     if (device === undefined) {
-      const block = disk.openFile(this.#file('block'), { create: true });
+      const block = disk.openFile(this.#directory.file('block'), { create: true });
       block.truncateSync(size);
       block.syncSync();
       block.close();
     }
-    const log = disk.openFile(this.#file('log'), { create: true });
+    const log = disk.openFile(this.#directory.file('log'), { create: true });
     log.syncSync();
     log.close();
-    const kv = disk.openKv(this.#file('kv'));
+    const kv = disk.openKv(this.#directory.file('kv'));
     const value: Superblock = {
       version: FORMAT_VERSION,
       fsid,
@@ -168,65 +172,33 @@ export class DiskStore implements ObjectStore {
     kv.close();
     this.setMeta('fsid', fsid);
     // Last: a store without it was never finished.
-    this.#writeText(FORMAT_FILE, `${FORMAT_NAME} ${FORMAT_VERSION}`);
-  }
-
-  /** Bytes of the device that `block` leads to, as far as a store reaches; undefined where it is a file or not there. */
-  #deviceSize(): number | undefined {
-    const { disk } = this.#env;
-    if (!disk.exists(this.#file('block'))) return undefined;
-    const block = disk.openFile(this.#file('block'));
-    try {
-      if (block.isDevice !== true) return undefined;
-      return Math.min(Math.floor(block.size() / BLOCK_SIZE), NO_BLOCK - 1) * BLOCK_SIZE;
-    } finally {
-      block.close();
-    }
-  }
-
-  /** The version of the store's format. Throws where it is none that this program reads. */
-  #checkVersion(): number {
-    const text = this.#readText(FORMAT_FILE);
-    if (text === undefined) throw new StoreError('invalid', `${this.#path} holds no store; make one with mkfs`);
-    const [name, version] = text.split(' ');
-    if (name !== FORMAT_NAME) {
-      throw new StoreError(
-        'version',
-        `${this.#path} holds a store of type "${text}", this program uses ${FORMAT_NAME}`,
-      );
-    }
-    if (!(Number(version) <= FORMAT_VERSION)) {
-      throw new StoreError(
-        'version',
-        `${this.#path} was written by a newer version (format ${version}, this program knows ${FORMAT_VERSION}): use that one`,
-      );
-    }
-    return Number(version);
+    this.#directory.writeText(FORMAT_FILE, `${FORMAT_NAME} ${FORMAT_VERSION}`);
   }
 
   async mount(): Promise<void> {
     if (this.#mounted !== undefined) throw new StoreError('invalid', 'the store is mounted already');
-    const version = this.#checkVersion();
+    const version = this.#directory.checkVersion();
     const { disk, clock } = this.#env;
-    const kv = disk.openKv(this.#file('kv'));
+    const kv = disk.openKv(this.#directory.file('kv'));
     const stored = getSealed(kv, byteStringToBytes(keys.superblock));
-    if (stored === undefined) throw new StoreError('corrupt', `${this.#path}: the database has no superblock`);
+    if (stored === undefined)
+      throw new StoreError('corrupt', `${this.#directory.path}: the database has no superblock`);
     const sb = decodeFromBytes(superblock, stored);
     // Before anything is written in this version's way: from here on older programs refuse the store.
-    if (version < FORMAT_VERSION) this.#writeText(FORMAT_FILE, `${FORMAT_NAME} ${FORMAT_VERSION}`);
+    if (version < FORMAT_VERSION) this.#directory.writeText(FORMAT_FILE, `${FORMAT_NAME} ${FORMAT_VERSION}`);
     sb.version = FORMAT_VERSION;
     this.#super = sb;
-    const blocks = disk.openFile(this.#file('block'), { direct: true });
+    const blocks = disk.openFile(this.#directory.file('block'), { direct: true });
     if (blocks.size() < sb.blockCount * BLOCK_SIZE) {
       const size = blocks.size();
       blocks.close();
       throw new StoreError(
         'invalid',
-        `${this.#file('block')} has ${size} bytes and its store was made on ${sb.blockCount * BLOCK_SIZE}: it is not the same, or was cut`,
+        `${this.#directory.file('block')} has ${size} bytes and its store was made on ${sb.blockCount * BLOCK_SIZE}: it is not the same, or was cut`,
       );
     }
     await blocks.punchesEnded?.();
-    const logFile = disk.openFile(this.#file('log'), { direct: true });
+    const logFile = disk.openFile(this.#directory.file('log'), { direct: true });
     const allocator = new BlockAllocator(sb.blockCount);
     for (const [key, value] of rangeSealed(kv, byteStringToBytes('A'), byteStringToBytes('B'))) {
       allocator.loadPage(pageOfKey(bytesToByteString(key)), value);
@@ -305,12 +277,20 @@ export class DiskStore implements ObjectStore {
       },
       failed: (error) => this.#fail(error),
     });
+    let lookedAt = core.seq;
     const puncher = new Puncher({
       clock,
       allocator,
       blocks,
       after_ms: this.#options.punchAfter_ms,
       unitBytes: this.#options.punchBytes,
+      discardDevices: this.#options.discardDevices,
+      isBusy: () => {
+        const before = lookedAt;
+        lookedAt = core.seq;
+        return commits.length > 0 || before !== lookedAt;
+      },
+      isShort: () => this.#directory.isShort(),
       notice: (message) => this.#options.onNotice?.(message),
     });
     this.#mounted = {
@@ -335,6 +315,7 @@ export class DiskStore implements ObjectStore {
       ]);
     } else await this.#checkpoint();
     core.pool.shrink(0);
+    puncher.start();
   }
   #directState: { current: DirectState | undefined } = { current: undefined };
 
@@ -409,14 +390,15 @@ export class DiskStore implements ObjectStore {
    */
   checkUnmounted(options: FsckOptions = {}): FsckReport {
     if (this.#mounted !== undefined) throw new StoreError('invalid', 'the store is mounted');
-    this.#checkVersion();
+    this.#directory.checkVersion();
     const { disk } = this.#env;
-    const kv = disk.openKv(this.#file('kv'));
+    const kv = disk.openKv(this.#directory.file('kv'));
     try {
       const stored = getSealed(kv, byteStringToBytes(keys.superblock));
-      if (stored === undefined) throw new StoreError('corrupt', `${this.#path}: the database has no superblock`);
+      if (stored === undefined)
+        throw new StoreError('corrupt', `${this.#directory.path}: the database has no superblock`);
       const sb = decodeFromBytes(superblock, stored);
-      const blocks = disk.openFile(this.#file('block'));
+      const blocks = disk.openFile(this.#directory.file('block'));
       try {
         const collections = new Map<CollectionId, number>();
         for (const [key, value] of rangeSealed(kv, byteStringToBytes('C'), byteStringToBytes('D'))) {
@@ -485,7 +467,7 @@ export class DiskStore implements ObjectStore {
   #fail(error: Error): void {
     // What was under way when the store was closed may end as it likes.
     if (this.#failure !== undefined || this.#mounted === undefined) return;
-    const failure = new StoreError('io', `the store at ${this.#path} failed: ${error.message}`);
+    const failure = new StoreError('io', `the store at ${this.#directory.path} failed: ${error.message}`);
     this.#failure = failure;
     for (const reject of this.#onFailed) reject(failure);
     this.#onFailed = [];
@@ -498,27 +480,14 @@ export class DiskStore implements ObjectStore {
     }
   }
 
-  #file(name: string): string {
-    return `${this.#path}/${name}`;
-  }
-
-  #readText(name: string): string | undefined {
-    const bytes = this.#env.disk.readFile(this.#file(name));
-    return bytes === undefined ? undefined : new TextDecoder().decode(bytes).replace(/\n$/, '');
-  }
-
-  #writeText(name: string, text: string): void {
-    this.#env.disk.writeFileAtomic(this.#file(name), new TextEncoder().encode(`${text}\n`));
-  }
-
   getMeta(key: string): string | undefined {
     checkMetaKey(key);
-    return this.#readText(key);
+    return this.#directory.readText(key);
   }
 
   setMeta(key: string, value: string): void {
     checkMetaKey(key);
-    this.#writeText(key, value);
+    this.#directory.writeText(key, value);
   }
 
   // --- transactions -----------------------------------------------------------------------------------------------------------
@@ -888,11 +857,5 @@ function* filtered(
     if (skip(name)) continue;
     yield [key, name];
     return;
-  }
-}
-
-function checkMetaKey(key: string): void {
-  if (!/^[a-z][a-z0-9_.-]*$/.test(key) || ['kv', 'kv-lock', 'log', 'block', FORMAT_FILE].includes(key)) {
-    throw new StoreError('invalid', `${JSON.stringify(key)} is no name for a value beside the collections`);
   }
 }

@@ -98,59 +98,75 @@ export class ObjectOmap {
     return space.get(keys.omapPrefix(this.id) + key);
   }
 
-  /** Entries with key >= from, in order. */
-  entries(space: KeySpace, from: ByteString): IterableIterator<readonly [ByteString, Uint8Array]> {
-    let source: IterableIterator<readonly [ByteString, Uint8Array]> = NOTHING.values();
+  /** Entries with key >= from, in order. To be gone through before anything changes them: they are read a page at a time. */
+  *entries(space: KeySpace, from: ByteString): IterableIterator<readonly [ByteString, Uint8Array]> {
     const { current, frozen } = this;
+    const isStored = !current.fresh && frozen?.fresh !== true;
     const prefix = keys.omapPrefix(this.id);
-    if (!current.fresh && frozen?.fresh !== true) {
-      source = stripped(space.range(prefix + from, keys.omapEnd(this.id)), prefix.length);
+    const end = keys.omapEnd(this.id);
+    let start = from;
+    for (let size = FIRST_PAGE; ; size = Math.min(size * 4, PAGE_MAX)) {
+      let page = new OmapPage();
+      if (isStored) {
+        const { names, values } = page;
+        if (space.page(prefix + start, end, size, prefix.length, names, values)) page.last = names[names.length - 1];
+      }
+      if (frozen !== undefined) page = changed(page, frozen, start, size);
+      page = changed(page, current, start, size);
+      const { names, values } = page;
+      for (let i = 0; i < names.length; i++) yield [names[i]!, values[i]!];
+      if (page.last === undefined) return;
+      start = `${page.last}\0`;
     }
-    // A layer for each of the two that has something to say: mostly there is none.
-    if (frozen !== undefined && !frozen.isEmpty) source = overlay(source, frozen, from);
-    return current.isEmpty ? source : overlay(source, current, from);
   }
 }
 
-const NOTHING: readonly (readonly [ByteString, Uint8Array])[] = [];
+/** Entries of a first and a later page: many ask for one or two; and in a page they are read and merged in loops, without a generator's steps for each. */
+const FIRST_PAGE = 4;
+const PAGE_MAX = 256;
 
-function* stripped(
-  source: Iterable<readonly [ByteString, Uint8Array]>,
-  length: number,
-): IterableIterator<readonly [ByteString, Uint8Array]> {
-  for (const [key, value] of source) yield [key.slice(length), value];
+/** Entries in order. */
+class OmapPage {
+  readonly names: ByteString[] = [];
+  readonly values: Uint8Array[] = [];
+  /** Nothing is missing up to this key; undefined: up to the end. */
+  last: ByteString | undefined = undefined;
 }
 
-/** The source's entries with a delta's changes, in order. */
-function* overlay(
-  source: Iterator<readonly [ByteString, Uint8Array]>,
-  delta: OmapDelta,
-  from: ByteString,
-): IterableIterator<readonly [ByteString, Uint8Array]> {
-  const changes = delta.entries.entries(from);
-  let below = source.next();
-  let above = changes.next();
-  try {
-    for (;;) {
-      if (above.done === true) {
-        if (below.done === true) return;
-        if (!delta.inRange(below.value[0])) yield below.value;
-        below = source.next();
-        continue;
-      }
-      const [key, value] = above.value;
-      if (below.done !== true && below.value[0] < key) {
-        if (!delta.inRange(below.value[0])) yield below.value;
-        below = source.next();
-        continue;
-      }
-      if (below.done !== true && below.value[0] === key) below = source.next();
-      if (value !== null) yield [key, value];
-      above = changes.next();
+/** A page that begins at `from` with a delta's changes; of these, `count` at most. */
+function changed(page: OmapPage, delta: OmapDelta, from: ByteString, count: number): OmapPage {
+  if (delta.isEmpty) return page;
+  const names: ByteString[] = [];
+  const values: (Uint8Array | null)[] = [];
+  const isMore = delta.entries.page(from, count, names, values);
+  const out = new OmapPage();
+  out.last = page.last;
+  const lastChange = names[names.length - 1];
+  if (isMore && (out.last === undefined || lastChange! < out.last)) out.last = lastChange;
+  const { last } = out;
+  if (delta.ranges.length === 0 && (names.length === 0 || (page.last !== undefined && names[0]! > page.last)))
+    return page;
+  const hasRanges = delta.ranges.length > 0;
+  const below = page.names;
+  let i = 0;
+  for (let k = 0; k <= names.length; k++) {
+    // Past the changes: the rest.
+    const change = names[k];
+    for (; i < below.length && (change === undefined || below[i]! < change); i++) {
+      const name = below[i]!;
+      if (last !== undefined && name > last) return out;
+      if (hasRanges && delta.inRange(name)) continue;
+      out.names.push(name);
+      out.values.push(page.values[i]!);
     }
-  } finally {
-    source.return?.();
+    if (change === undefined || (last !== undefined && change > last)) return out;
+    if (below[i] === change) i++;
+    const value = values[k];
+    if (value === null || value === undefined) continue;
+    out.names.push(change);
+    out.values.push(value);
   }
+  return out;
 }
 
 const KEYS_PER_PAGE = 512;

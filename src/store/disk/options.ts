@@ -21,8 +21,10 @@ export interface DiskStoreOptions {
   readonly reserveBlocks: number;
   /** Mount also where the log is damaged in its middle: what it holds from there on is lost. For repairs. */
   readonly acceptDamagedLog: boolean;
-  /** Space of the block file goes back to the file system once it has been free for so long, in milliseconds; 0: never. Devices are left alone. */
+  /** Space of the block file goes back to the file system once it has been free for so long, in milliseconds; 0: never. After 20 s where that has little left. */
   readonly punchAfter_ms: number;
+  /** Devices are told, too (discard). */
+  readonly discardDevices: boolean;
   /** It goes back in units of so many bytes, at multiples of that. */
   readonly punchBytes: number;
   /** Until told otherwise. Ceph: bluestore_compression_*. */
@@ -54,7 +56,8 @@ export const diskStoreDefaults: DiskStoreOptions = {
   syncInTurn_ms: 0,
   reserveBlocks: 256,
   acceptDamagedLog: false,
-  punchAfter_ms: 20_000,
+  punchAfter_ms: 600_000,
+  discardDevices: false,
   punchBytes: 1024 ** 2,
   compression: compressionDefaults,
 };

@@ -12,14 +12,16 @@ import { PowerLoss, TestDisk } from './disk.ts';
 import { Workload } from './workload.ts';
 
 const OPTIONS: Partial<DiskStoreOptions> = {
-  size: 32 << 20,
+  // So small, and given back in such small pieces, that space which is being punched is soon wanted again.
+  size: 4 << 20,
+  reserveBlocks: 64,
   logCapacity: 1 << 20,
   deferredBytes: 256 << 10,
   metaBytes: 256 << 10,
   cacheBytes: 60_000,
   directBytes: 32 << 10,
-  punchAfter_ms: 0.5,
-  punchBytes: 16 << 10,
+  punchAfter_ms: 0.1,
+  punchBytes: 4096,
 };
 
 /** One machine's lives: work, power loss at a random point, recovery, more work. */
@@ -83,9 +85,11 @@ export async function crashRun(seed: number, points: number, compressed = false)
   let total = 0;
   for (let point = 0; point < points; point++) {
     let acknowledged = history.length;
-    disk.powerLossAfter = 1 + Math.floor(entropy.float() ** 2 * 250);
+    // Now and then long enough for the allocator to come round to where it began.
+    const operations_max = entropy.u32() % 5 === 0 ? 1500 : 250;
+    disk.powerLossAfter = 1 + Math.floor(entropy.float() ** 2 * operations_max);
     try {
-      for (let i = 0; !clock.stopped && i < 400; i++) {
+      for (let i = 0; !clock.stopped && i < 1000; i++) {
         const tx = history.length === 0 ? workload.first() : workload.next(model);
         const number = history.length + 1;
         try {

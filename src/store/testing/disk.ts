@@ -151,6 +151,10 @@ export class TestDisk implements Disk {
   /** Writes, syncs and commits so far. */
   operations = 0;
   faults: Fault[] = [];
+  /** Of the file system. */
+  space = { total: 2 ** 40, free: 2 ** 39 };
+  /** Files that are devices. */
+  readonly devices = new Set<string>();
   readonly keyLength_max: number;
   /** The longest that a write, sync, commit or read takes, in milliseconds. */
   readonly latency_ms_max: number;
@@ -247,7 +251,7 @@ export class TestDisk implements Disk {
       state = new FileState();
       this.#files.set(path, state);
     }
-    return new TestFile(this, state);
+    return new TestFile(this, state, this.devices.has(path));
   }
 
   readFile(path: string): Uint8Array | undefined {
@@ -291,7 +295,7 @@ export class TestDisk implements Disk {
   }
 
   statfs(): { total: number; free: number } {
-    return { total: 2 ** 40, free: 2 ** 39 };
+    return this.space;
   }
 }
 
@@ -316,14 +320,20 @@ function tear(image: Image, write: PendingWrite, entropy: SeededEntropy): void {
 class TestFile implements DiskFile {
   readonly #disk: TestDisk;
   readonly #state: FileState;
+  readonly isDevice: boolean;
 
-  constructor(disk: TestDisk, state: FileState) {
+  constructor(disk: TestDisk, state: FileState, isDevice: boolean) {
     this.#disk = disk;
     this.#state = state;
+    this.isDevice = isDevice;
   }
 
   size(): number {
     return this.#state.current.size;
+  }
+
+  takenBytes(): number {
+    return this.#state.current.pages.length * PAGE;
   }
 
   readSync(into: Uint8Array, offset: number): number {
@@ -400,20 +410,29 @@ class TestFile implements DiskFile {
       return;
     }
     const hole: PendingWrite = { offset, bytes: new Uint8Array(length), isHole: true, completed: false };
-    // It may come at any time until it is done: what was written to it meanwhile is lost.
     this.#state.pending.push(hole);
-    if (this.#disk.share() < 0.5) doWrite(this.#state.current, hole);
-    this.#disk.tick();
-    this.#disk.later(() => {
+    // A program is started for it, and the file system does it piece by piece at any time until that has ended: others write many times meanwhile, and what they wrote
+    // to the range is lost.
+    const pieces = 1 + Math.floor(this.#disk.share() * 4);
+    const times = this.#disk.share() < 0.3 ? 10 : 200;
+    const next = (piece: number): void => {
+      const from = Math.floor(((piece / pieces) * length) / PAGE) * PAGE;
+      const to = piece + 1 === pieces ? length : Math.floor((((piece + 1) / pieces) * length) / PAGE) * PAGE;
       this.#disk.tick();
-      const later = this.#state.pending;
-      later.splice(later.indexOf(hole), 1);
-      later.push(hole);
+      this.#state.current.punch(offset + from, to - from);
+      const { pending } = this.#state;
+      pending.splice(pending.indexOf(hole), 1);
+      pending.push(hole);
+      if (piece + 1 < pieces) {
+        this.#disk.later(() => next(piece + 1), times / pieces);
+        return;
+      }
       doWrite(this.#state.current, hole);
       hole.completed = true;
       done(null);
-      // A program is started for it: others write many times meanwhile.
-    }, 10);
+    };
+    this.#disk.tick();
+    this.#disk.later(() => next(0), times / pieces);
   }
 
   /** Moves the covered writes into what survives, in their order. */
