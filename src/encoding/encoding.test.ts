@@ -133,3 +133,10 @@ test('what was taken from a writer stays as it is, whatever is written next', ()
   }
   for (const { bytes, copy } of taken) assert.equal(Buffer.from(bytes).toString('hex'), copy);
 });
+
+test('a copy of what is read is one, of a Buffer too', () => {
+  const bytes = Buffer.from([2, 0, 0, 0, 7, 8]);
+  const copy = new Reader(bytes).blob().slice();
+  bytes.fill(0);
+  assert.deepEqual(copy, Uint8Array.of(7, 8));
+});

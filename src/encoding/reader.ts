@@ -120,10 +120,11 @@ export class Reader {
     return x;
   }
 
-  /** A view of the next `length` bytes; shares memory with the buffer. */
+  /** A view of the next `length` bytes; shares memory with the buffer. Never a Buffer, though that may be one: of a Buffer, slice() makes no copy. */
   raw(length: number): Uint8Array {
     this.need(length);
-    const part = this.buffer.subarray(this.offset, this.offset + length);
+    const { buffer } = this;
+    const part = new Uint8Array(buffer.buffer, buffer.byteOffset + this.offset, length);
     this.offset += length;
     return part;
   }
