@@ -334,7 +334,7 @@ export class IoCtx {
     const place = length === into.length ? into : into.subarray(0, length);
     const take = (reply: OsdOpReply): Uint8Array => {
       const filled = collect(reply.ops[0]?.outdata ?? [], place);
-      return place.subarray(0, filled);
+      return filled === place.length ? place : place.subarray(0, filled);
     };
     return this.#one('read', oid, extent(osdOp.READ, offset, length), osdFlag.READ, options, take, place);
   }

@@ -68,14 +68,20 @@ async function* scrubLs(
   options: InconsistentOptions,
 ): AsyncGenerator<Uint8Array, void, ObjectId> {
   let startAfter: Pick<ObjectId, 'name' | 'nspace' | 'snap'> = { name: '', nspace: '', snap: 0 };
-  let interval = 0;
+  // 0 asks for whichever it is; named, it fails where that has ended.
+  let interval: number | undefined;
   for (;;) {
     const op = new OsdOp(osdOp.SCRUBLS);
-    op.indata = encodeToBytes(scrubLsArg, { interval, getSnapsets: getSnapsets ? 1 : 0, startAfter, max: PAGE });
+    op.indata = encodeToBytes(scrubLsArg, {
+      interval: interval ?? 0,
+      getSnapsets: getSnapsets ? 1 : 0,
+      startAfter,
+      max: PAGE,
+    });
     const output = await pgRead(place, operation, seed, op, options);
     const page = decodeFromBytes(scrubLsResult, output);
     const { values } = page;
-    if (interval === 0) options.onInterval?.(page.interval);
+    if (interval === undefined) options.onInterval?.(page.interval);
     interval = page.interval;
     for (const value of values) startAfter = yield value;
     if (values.length < PAGE) return;
