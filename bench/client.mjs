@@ -1,10 +1,9 @@
 // The RADOS library beside Ceph's own `rados bench`, on one real Ceph, in one run: the same pool, sizes and number in flight, by turns.
+// Both do the same: plain writes of new objects whose names are as long (hence --no-hints), reads of the objects that the last `rados bench` wrote.
 //   usage: node bench/client.mjs [--conf FILE] [--seconds N] [--rounds N] [--size BYTES] [--into FILE]
-// Both do the same operation (a write at offset 0 of a new object with a name of rados bench's length, a read of one of rados bench's objects), and both run once
-// uncounted before each kind: the library is for services, and V8 compiles what is hot in the first seconds of a process.
 // Without --conf a real Ceph of 3 OSDs is brought up for it. Give --conf of a cluster of this project to measure that.
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '../test/lib/cluster.mjs';
@@ -17,8 +16,9 @@ const argument = (name, other) => {
 };
 const SECONDS = Number(argument('--seconds', 10));
 const ROUNDS = Number(argument('--rounds', 2));
-const WARM_S = 4;
 const IN_FLIGHT = 16;
+/** Of each side before each of its runs, and not counted: a service's library is warm, and so are then an OSD's caches for both. */
+const WARM_UP_SECONDS = 2;
 const KINDS = [
   { name: '4 KiB writes', size: 4096, isRead: false, target: 0.95 },
   { name: '4 KiB random reads', size: 4096, isRead: true, target: 0.9 },
@@ -32,12 +32,12 @@ const ceph = conf === undefined ? await RealCeph.start({ osds: 3 }) : undefined;
 conf ??= ceph.env.CEPH_CONF;
 
 /** Operations a second of `rados bench`. */
-async function cephBench(pool, { size, isRead }, length_s = SECONDS) {
-  const args = ['-p', pool, 'bench', String(length_s), isRead ? 'rand' : 'write', '-t', String(IN_FLIGHT)];
-  if (!isRead) args.push('-b', String(size), '--no-cleanup');
+async function cephBench(pool, { size, isRead }, seconds) {
+  const args = ['-p', pool, 'bench', String(seconds), isRead ? 'rand' : 'write', '-t', String(IN_FLIGHT)];
+  if (!isRead) args.push('-b', String(size), '--no-hints', '--no-cleanup');
   const { code, stdout, stderr } = await run('rados', args, {
     env: { CEPH_CONF: conf },
-    timeout_ms: length_s * 1000 + 60_000,
+    timeout_ms: seconds * 1000 + 60_000,
   });
   if (code !== 0) throw new Error(`rados ${args.join(' ')}: ${stderr}`);
   const total = /Total (?:writes|reads) made: +(\d+)/.exec(stdout);
@@ -45,11 +45,25 @@ async function cephBench(pool, { size, isRead }, length_s = SECONDS) {
   return Number(total[1]) / Number(time[1]);
 }
 
-async function ownBench(io, { size, isRead }, names, round, length_s = SECONDS) {
+/** Names of the objects that the last `rados bench` with writes left: those that it reads too. */
+async function namesLeft(io) {
+  // u64 size of an object, s32 count, s32 process.
+  const about = Buffer.from(await io.read('benchmark_last_metadata'));
+  const end = new RegExp(`^benchmark_data_.*_${about.readInt32LE(12)}_object\\d+$`);
+  const names = [];
+  for await (const { oid } of io.listObjects()) if (end.test(oid)) names.push(oid);
+  if (names.length === 0) throw new Error('rados bench left no objects');
+  return names;
+}
+
+let objects = 0;
+
+async function ownBench(io, { size, isRead }, seconds) {
+  const names = isRead ? await namesLeft(io) : [];
   const data = Buffer.alloc(size, 'z');
   const place = Array.from({ length: IN_FLIGHT }, () => new Uint8Array(size));
-  const end = performance.now() + length_s * 1000;
   const begin = performance.now();
+  const end = begin + seconds * 1000;
   let done = 0;
   const worker = async (_, slot) => {
     while (performance.now() < end) {
@@ -57,7 +71,7 @@ async function ownBench(io, { size, isRead }, names, round, length_s = SECONDS) 
         const oid = names[Math.floor(Math.random() * names.length)];
         const got = await io.read(oid, { into: place[slot] });
         if (got.length !== size) throw new Error(`${oid} has ${got.length} bytes`);
-      } else await io.write(`benchmark_own_${process.pid}_${round}_${slot}_object${done}`, data, 0);
+      } else await io.write(`benchmark_own_${hostname()}_${process.pid}_object${objects++}`, data);
       done++;
     }
   };
@@ -74,7 +88,7 @@ const say = (line) => {
 let isSlow = false;
 try {
   say(
-    `${cpus().length} CPUs, Node ${process.version}, ${IN_FLIGHT} in flight, ${SECONDS} s a run after ${WARM_S} s uncounted, best of ${ROUNDS}`,
+    `${cpus().length} CPUs, Node ${process.version}, ${IN_FLIGHT} in flight, ${SECONDS} s a run after ${WARM_UP_SECONDS} s that do not count, best of ${ROUNDS}, each side first in turn`,
   );
   for (const size of [4096, 4 << 20]) {
     if (![undefined, String(size)].includes(argument('--size'))) continue;
@@ -82,20 +96,18 @@ try {
     await rados.createPool(pool, { pgNum: 32, size: 3, application: 'bench' });
     const io = await rados.openPool(pool);
     for (const kind of KINDS.filter((k) => k.size === size)) {
-      let names = [];
-      if (kind.isRead) {
-        for await (const { oid } of io.listObjects()) if (oid.startsWith('benchmark_data_')) names.push(oid);
-        names = names.filter((n) => /object\d+$/.test(n));
-      }
-      if (kind.isRead && names.length === 0) throw new Error('rados bench left no objects');
-      await cephBench(pool, kind, WARM_S);
-      await ownBench(io, kind, names, 'warm', WARM_S);
       let [theirs, own] = [0, 0];
       for (let round = 0; round < ROUNDS; round++) {
         // Each is the first in every second round: what writes leave to be done falls to whoever comes next.
         const each = [
-          async () => (theirs = Math.max(theirs, await cephBench(pool, kind))),
-          async () => (own = Math.max(own, await ownBench(io, kind, names, round))),
+          async () => {
+            await cephBench(pool, kind, WARM_UP_SECONDS);
+            theirs = Math.max(theirs, await cephBench(pool, kind, SECONDS));
+          },
+          async () => {
+            await ownBench(io, kind, WARM_UP_SECONDS);
+            own = Math.max(own, await ownBench(io, kind, SECONDS));
+          },
         ];
         for (const run of round % 2 === 0 ? each : each.reverse()) await run();
       }

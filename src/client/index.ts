@@ -15,7 +15,7 @@ export { type Comparison, ObjectOperation, OpResult } from './object-operation.t
 export { Objecter, type ObjecterOptions } from './objecter.ts';
 export { noSnapContext, Op, type OpDone, type SnapContext } from './op.ts';
 export { OpTarget } from './op-target.ts';
-export type { HitSetSpan } from './pg-read.ts';
+export type { HitSetSpan, InconsistentOptions } from './pg-read.ts';
 export { type CreatePoolOptions, Rados, type RadosOptions } from './rados.ts';
 export { asRadosError, RadosError, type RadosFailure } from './rados-error.ts';
 export {

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { entropyUuid, errno } from '../base/index.ts';
 import { decodeText } from '../encoding/index.ts';
-import { type OsdOp, type OsdOpReply, osdFlag, osdOpName } from '../messages/index.ts';
+import { type OsdOp, type OsdOpReply, osdFlag, osdOp, osdOpName } from '../messages/index.ts';
 import {
   CEPH_NOSNAP,
   CEPH_SNAPDIR,
@@ -12,6 +12,7 @@ import {
   type Snapid,
   utimeFromMs,
   utimeToMs,
+  utimeZero,
 } from '../types/index.ts';
 import type { IoCtxOptions, OpOptions, ReadOptions } from './io-ctx-options.ts';
 import {
@@ -36,12 +37,13 @@ import {
 import type { ObjectSnaps, Watcher } from './object-info.ts';
 import { ObjectOperation, type OpResult } from './object-operation.ts';
 import { noSnapContext, Op, type OpDone, type SnapContext } from './op.ts';
-import { NO_BYTES } from './op-build.ts';
+import { extent, NO_BYTES } from './op-build.ts';
 import { OpTarget } from './op-target.ts';
 import {
   type HitSetSpan,
   hitSet,
   hitSets,
+  type InconsistentOptions,
   inconsistentObjects,
   inconsistentSnapsets,
   type PgPlace,
@@ -57,6 +59,21 @@ import { decodeNotifyReply, type Notify, type NotifyReply, Watch, type WatchHost
 import { type CopySource, WriteOperation } from './write-operation.ts';
 
 export { ALL_NAMESPACES } from './list-objects.ts';
+
+const versionOf = (reply: OsdOpReply): number => reply.userVersion;
+const outputOf = (reply: OsdOpReply): Uint8Array => reply.ops[0]?.output ?? NO_BYTES;
+
+/** Brings the parts to `place`, one after another, where they are not there already; gives how many bytes. What does not fit is left. */
+function collect(parts: readonly Uint8Array[], place: Uint8Array): number {
+  let filled = 0;
+  for (const part of parts) {
+    const isThere = part.buffer === place.buffer && part.byteOffset === place.byteOffset + filled;
+    const room = place.length - filled;
+    if (!isThere) place.set(part.length <= room ? part : part.subarray(0, room), filled);
+    filled += Math.min(room, part.length);
+  }
+  return filled;
+}
 
 /** A snapshot of a whole pool. */
 export interface PoolSnap {
@@ -158,8 +175,8 @@ export class IoCtx {
     options: {
       mtime_ms?: number | undefined;
       snap?: Snapid | undefined;
-      timeout_ms?: number;
-      into?: Uint8Array;
+      timeout_ms?: number | undefined;
+      into?: Uint8Array | undefined;
     },
   ): Op {
     const isWrite = (flags & osdFlag.WRITE) !== 0;
@@ -168,10 +185,13 @@ export class IoCtx {
       nspace: this.nspace,
       snap: isWrite ? CEPH_NOSNAP : (options.snap ?? this.snapRead),
     });
+    const { mtime_ms } = options;
     return new Op(target, ops, done, {
       snapc: isWrite ? this.snapContext : noSnapContext,
-      mtime: utimeFromMs(options.mtime_ms ?? this.#host.objecter.now_ms),
-      ...options,
+      // Reads have none, as Ceph's.
+      mtime: isWrite || mtime_ms !== undefined ? utimeFromMs(mtime_ms ?? this.#host.objecter.now_ms) : utimeZero,
+      timeout_ms: options.timeout_ms,
+      into: options.into,
     });
   }
 
@@ -198,6 +218,45 @@ export class IoCtx {
       (result, reply) => this.#failure(name, oid, result, reply),
       (reply) => operation.settle(reply.ops, reply.result),
     );
+  }
+
+  /**
+   * One plain operation, with what `take` makes of its reply: {@link IoCtx.#run} without what only compounds need, for the calls of which there are the
+   * most.
+   */
+  #one<T>(
+    name: string,
+    oid: string,
+    op: OsdOp,
+    mode: number,
+    options: OpOptions,
+    take: (reply: OsdOpReply) => T,
+    into?: Uint8Array,
+  ): Promise<T> {
+    const { timeout_ms, signal } = options;
+    const flags = mode | (options.flags ?? 0);
+    if (signal !== undefined) {
+      return runOp(
+        this.#host.objecter,
+        options,
+        (done, limit_ms) => this.#makeOp(oid, [op], flags, done, { timeout_ms: limit_ms, into }),
+        (result, reply) => this.#failure(name, oid, result, reply),
+      ).then(take);
+    }
+    return new Promise((resolve, reject) => {
+      const done: OpDone = (result, reply) => {
+        if (result < 0 || reply === undefined) {
+          reject(this.#failure(name, oid, result, reply));
+          return;
+        }
+        try {
+          resolve(take(reply));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#host.objecter.submit(this.#makeOp(oid, [op], flags, done, { timeout_ms, into }));
+    });
   }
 
   async #write(name: string, oid: string, operation: WriteOperation, options: OpOptions): Promise<number> {
@@ -232,12 +291,19 @@ export class IoCtx {
 
   /** Writes `data` at `offset` (bytes); the object is made, or grows, where needed. */
   write(oid: string, data: Uint8Array, offset = 0, options: OpOptions = {}): Promise<number> {
-    return this.#write('write', oid, new WriteOperation().write(data, offset), options);
+    return this.#one('write', oid, extent(osdOp.WRITE, offset, data.length, data), osdFlag.WRITE, options, versionOf);
   }
 
   /** Makes `data` the whole content. Attributes and omap stay. */
   writeFull(oid: string, data: Uint8Array, options: OpOptions = {}): Promise<number> {
-    return this.#write('writeFull', oid, new WriteOperation().writeFull(data), options);
+    return this.#one(
+      'writeFull',
+      oid,
+      extent(osdOp.WRITEFULL, 0, data.length, data),
+      osdFlag.WRITE,
+      options,
+      versionOf,
+    );
   }
 
   /** Writes `data` over and over, `length` bytes in all, from `offset` on. EINVAL where `length` is no multiple of data's. */
@@ -247,49 +313,30 @@ export class IoCtx {
 
   /** Writes at the end. */
   append(oid: string, data: Uint8Array, options: OpOptions = {}): Promise<number> {
-    return this.#write('append', oid, new WriteOperation().append(data), options);
+    return this.#one('append', oid, extent(osdOp.APPEND, 0, data.length, data), osdFlag.WRITE, options, versionOf);
   }
 
   /** Content; shorter than asked where the object ends. Into a buffer of the caller's with option `into`. */
-  async read(oid: string, options: ReadOptions = {}): Promise<Uint8Array> {
+  read(oid: string, options: ReadOptions = {}): Promise<Uint8Array> {
     const { into, offset = 0 } = options;
     const length = options.length ?? into?.length ?? 0;
-    if (into !== undefined && into.length < length) {
-      throw new RadosError(-errno.ERANGE, {
-        operation: 'read',
-        pool: this.poolName,
-        object: oid,
-        detail: `${length} bytes do not fit into ${into.length}`,
-      });
-    }
-    const operation = new ReadOperation();
     if (into === undefined) {
-      const data = operation.read(offset, length);
-      await this.#run(oid, operation, osdFlag.READ, 'read', options);
-      return data.value;
+      return this.#one('read', oid, extent(osdOp.READ, offset, length), osdFlag.READ, options, outputOf);
+    }
+    if (into.length < length) {
+      const detail = `${length} bytes do not fit into ${into.length}`;
+      return Promise.reject(
+        new RadosError(-errno.ERANGE, { operation: 'read', pool: this.poolName, object: oid, detail }),
+      );
     }
     // Length 0 would mean all there is.
-    if (length === 0) return into.subarray(0, 0);
-    operation.read(offset, length);
-    let filled = 0;
-    await runOp(
-      this.#host.objecter,
-      options,
-      (done, timeout_ms) =>
-        this.#makeOp(oid, operation.ops, osdFlag.READ | (options.flags ?? 0), done, {
-          timeout_ms,
-          into: into.subarray(0, length),
-        }),
-      (result, reply) => this.#failure('read', oid, result, reply),
-      (reply) => {
-        for (const part of reply.ops[0]?.outdata ?? []) {
-          const isThere = part.buffer === into.buffer && part.byteOffset === into.byteOffset + filled;
-          if (!isThere) into.set(part.subarray(0, Math.max(0, length - filled)), filled);
-          filled = Math.min(length, filled + part.length);
-        }
-      },
-    );
-    return into.subarray(0, filled);
+    if (length === 0) return Promise.resolve(into.subarray(0, 0));
+    const place = length === into.length ? into : into.subarray(0, length);
+    const take = (reply: OsdOpReply): Uint8Array => {
+      const filled = collect(reply.ops[0]?.outdata ?? [], place);
+      return filled === place.length ? place : place.subarray(0, filled);
+    };
+    return this.#one('read', oid, extent(osdOp.READ, offset, length), osdFlag.READ, options, take, place);
   }
 
   /** Content of `length` bytes from `offset` on, without its holes. */
@@ -708,13 +755,16 @@ export class IoCtx {
     return pgs.map(({ pgid }) => Number.parseInt(pgid.slice(pgid.indexOf('.') + 1), 16));
   }
 
-  /** Objects of a PG whose copies differ, as its last scrub found them. ENOENT where it was not scrubbed since it was last peered. */
-  listInconsistentObjects(pgSeed: number, options: OpOptions = {}): AsyncGenerator<InconsistentObject> {
+  /**
+   * Objects of a PG whose copies differ, as its last scrub found them. ENOENT where it was not scrubbed since it was last peered, EAGAIN where it was peered
+   * anew meanwhile.
+   */
+  listInconsistentObjects(pgSeed: number, options: InconsistentOptions = {}): AsyncGenerator<InconsistentObject> {
     return inconsistentObjects(this.#place, pgSeed, options);
   }
 
-  /** Objects of a PG whose snapshots are broken. ENOENT as above. */
-  listInconsistentSnapsets(pgSeed: number, options: OpOptions = {}): AsyncGenerator<InconsistentSnapset> {
+  /** Objects of a PG whose snapshots are broken. ENOENT and EAGAIN as above. */
+  listInconsistentSnapsets(pgSeed: number, options: InconsistentOptions = {}): AsyncGenerator<InconsistentSnapset> {
     return inconsistentSnapsets(this.#place, pgSeed, options);
   }
 

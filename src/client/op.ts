@@ -52,7 +52,13 @@ export class Op {
     target: OpTarget,
     ops: OsdOp[],
     done: OpDone,
-    options: { snapc: SnapContext; mtime: Utime; isFree?: boolean; timeout_ms?: number; into?: Uint8Array },
+    options: {
+      snapc: SnapContext;
+      mtime: Utime;
+      isFree?: boolean;
+      timeout_ms?: number | undefined;
+      into?: Uint8Array | undefined;
+    },
   ) {
     this.target = target;
     this.ops = ops;

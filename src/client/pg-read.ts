@@ -51,6 +51,12 @@ export async function pgRead(
   return reply.ops[0]?.output ?? new Uint8Array(0);
 }
 
+/** For what scrubs found. */
+export interface InconsistentOptions extends OpOptions {
+  /** Is told the epoch in which the PG's present interval began, once the PG answered and before anything is given. */
+  readonly onInterval?: ((epoch: number) => void) | undefined;
+}
+
 /** Inconsistencies asked for at a time. */
 const PAGE = 256;
 
@@ -59,24 +65,37 @@ async function* scrubLs(
   operation: string,
   seed: number,
   getSnapsets: boolean,
-  options: OpOptions,
+  options: InconsistentOptions,
 ): AsyncGenerator<Uint8Array, void, ObjectId> {
   let startAfter: Pick<ObjectId, 'name' | 'nspace' | 'snap'> = { name: '', nspace: '', snap: 0 };
+  // 0 asks for whichever it is; named, it fails where that has ended.
+  let interval: number | undefined;
   for (;;) {
     const op = new OsdOp(osdOp.SCRUBLS);
-    op.indata = encodeToBytes(scrubLsArg, { interval: 0, getSnapsets: getSnapsets ? 1 : 0, startAfter, max: PAGE });
+    op.indata = encodeToBytes(scrubLsArg, {
+      interval: interval ?? 0,
+      getSnapsets: getSnapsets ? 1 : 0,
+      startAfter,
+      max: PAGE,
+    });
     const output = await pgRead(place, operation, seed, op, options);
-    const { values } = decodeFromBytes(scrubLsResult, output);
+    const page = decodeFromBytes(scrubLsResult, output);
+    const { values } = page;
+    if (interval === undefined) options.onInterval?.(page.interval);
+    interval = page.interval;
     for (const value of values) startAfter = yield value;
     if (values.length < PAGE) return;
   }
 }
 
-/** Objects of a PG whose copies differ, as its last scrub found them. ENOENT where it was not scrubbed since it was last peered. */
+/**
+ * Objects of a PG whose copies differ, as its last scrub found them. ENOENT where it was not scrubbed since it was last peered; EAGAIN where it was peered
+ * anew between two of the requests that this takes.
+ */
 export async function* inconsistentObjects(
   place: PgPlace,
   seed: number,
-  options: OpOptions,
+  options: InconsistentOptions,
 ): AsyncGenerator<InconsistentObject> {
   const pages = scrubLs(place, 'listInconsistentObjects', seed, false, options);
   let next = await pages.next();
@@ -91,7 +110,7 @@ export async function* inconsistentObjects(
 export async function* inconsistentSnapsets(
   place: PgPlace,
   seed: number,
-  options: OpOptions,
+  options: InconsistentOptions,
 ): AsyncGenerator<InconsistentSnapset> {
   const pages = scrubLs(place, 'listInconsistentSnapsets', seed, true, options);
   let next = await pages.next();

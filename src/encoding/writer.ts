@@ -1,6 +1,8 @@
 import { encodeText } from './text.ts';
 
 const TWO_32 = 0x1_0000_0000;
+/** Up to here text is written character by character: the way through TextEncoder costs a microsecond and an array of its own. */
+const SHORT = 96;
 
 /** A growing little-endian buffer. `bytes()` gives what was written, as a view. */
 export class Writer {
@@ -168,7 +170,7 @@ export class Writer {
 
   string(s: string): void {
     const n = s.length;
-    if (n <= 48) {
+    if (n <= SHORT) {
       // Short ASCII by hand; anything else backs out to the general way.
       const at = this.#reserve(4 + n);
       let i = 0;

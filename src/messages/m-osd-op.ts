@@ -4,7 +4,6 @@ import {
   type EntityName,
   Hobject,
   NO_SHARD,
-  type ObjectLocator,
   type OsdReqid,
   objectLocator,
   osdReqid,
@@ -16,7 +15,6 @@ import {
   spgId,
   type Utime,
   utime,
-  utimeZero,
 } from '../types/index.ts';
 import {
   checkHeader,
@@ -54,6 +52,8 @@ import { messageTypeNumber } from './type-numbers.ts';
  */
 const VERSION = 8;
 const COMPAT = 3;
+/** Bytes of a pg_t and a shard. */
+const SPG_LENGTH = 18;
 const NO_SNAPS: readonly Snapid[] = Object.freeze([]);
 
 /** A request for operations on one object, or on a PG. */
@@ -85,12 +85,6 @@ export function requestReqid(request: OsdOpRequest, source: EntityName, tid: num
   return q.tid === 0 && q.name.type === 0 && q.name.num === 0 ? { name: source, tid, inc: q.inc } : q;
 }
 
-function locatorOf(h: Hobject): ObjectLocator {
-  return h.oid === ''
-    ? { pool: h.pool, key: '', nspace: h.nspace, hash: h.hash }
-    : { pool: h.pool, key: h.key, nspace: h.nspace, hash: -1 };
-}
-
 function encodeData(ops: readonly OsdOp[]): readonly Uint8Array[] {
   let data: Uint8Array[] | undefined;
   for (const op of ops) {
@@ -101,24 +95,66 @@ function encodeData(ops: readonly OsdOp[]): readonly Uint8Array[] {
   return data ?? noData;
 }
 
-function encode(f: OsdOpRequestInput, options: EncodeOptions = {}): MessageParts {
-  const w = new Writer(320 + 38 * f.ops.length + f.hobj.oid.length, options.features ?? CEPH_FEATURES_ALL);
-  const { hobj } = f;
-  const mtime = f.mtime ?? utimeZero;
-  const snaps = f.snaps ?? NO_SNAPS;
-  spgId.encode(w, f.pgid);
-  w.u32(hobj.hash);
+/**
+ * Requests are encoded one behind another in pieces of memory, each of which lasts as long as a request in it: one of its own for each is the dearest part of
+ * the encoding, and most are sent, and done with, in the same turn.
+ */
+const PIECE = 32 * 1024;
+let shared = new Writer(PIECE, CEPH_FEATURES_ALL);
+
+function writerFor(features: bigint | undefined, length: number): Writer {
+  if ((features !== undefined && features !== CEPH_FEATURES_ALL) || length > PIECE / 2) {
+    return new Writer(length, features ?? CEPH_FEATURES_ALL);
+  }
+  // What an odd one made it grow to is not held for ever; what an encoding that threw left is forgotten.
+  if (shared.capacity > PIECE) shared = new Writer(PIECE, CEPH_FEATURES_ALL);
+  else shared.reset();
+  return shared;
+}
+
+/** spg_t, object's hash, epoch, flags: what follows the first has no frame of its own. */
+function writePlace(w: Writer, f: OsdOpRequestInput): void {
+  const { pgid, shard } = f.pgid;
+  w.u8(1);
+  w.u8(1);
+  w.u32(SPG_LENGTH);
+  pgId.encode(w, pgid);
+  w.s8(shard);
+  w.u32(f.hobj.hash);
   w.u32(f.osdmapEpoch);
   w.u32(f.flags);
+}
+
+/** object_locator_t of an object: {@link objectLocator}, without an object to hold it. */
+function writeLocator(w: Writer, h: Hobject): void {
+  if (h.oid === '') {
+    objectLocator.encode(w, { pool: h.pool, key: h.key, nspace: h.nspace, hash: h.hash });
+    return;
+  }
+  const token = w.structStart(6, 3);
+  w.s64num(h.pool);
+  w.s32(-1);
+  w.string(h.key);
+  w.string(h.nspace);
+  w.u32(0xffffffff);
+  w.u32(0xffffffff);
+  w.structEnd(token);
+}
+
+function encode(f: OsdOpRequestInput, options: EncodeOptions = {}): MessageParts {
+  const { hobj, ops } = f;
+  const w = writerFor(options.features, 320 + 38 * ops.length + hobj.oid.length);
+  const snaps = f.snaps ?? NO_SNAPS;
+  writePlace(w, f);
   osdReqid.encode(w, f.reqid ?? osdReqidNone);
   w.zeros(24);
   w.u32(f.clientInc ?? 0);
-  w.u32(mtime.sec);
-  w.u32(mtime.nsec);
-  objectLocator.encode(w, locatorOf(hobj));
+  w.u32(f.mtime?.sec ?? 0);
+  w.u32(f.mtime?.nsec ?? 0);
+  writeLocator(w, hobj);
   w.string(hobj.oid);
-  w.u16(f.ops.length);
-  for (const op of f.ops) writeOsdOp(w, op, op.indata.length);
+  w.u16(ops.length);
+  for (let i = 0; i < ops.length; i++) writeOsdOp(w, ops[i]!, ops[i]!.indata.length);
   snapid.encode(w, hobj.snap);
   snapid.encode(w, f.snapSeq ?? 0);
   w.u32(snaps.length);
@@ -131,7 +167,7 @@ function encode(f: OsdOpRequestInput, options: EncodeOptions = {}): MessageParts
     compatVersion: COMPAT,
     priority: options.priority ?? 63,
     tid: options.tid ?? 0,
-    front: w.bytes(),
+    front: w.take(),
     middle: noBytes,
     data: encodeData(f.ops),
     dataOffset: 0,

@@ -19,6 +19,7 @@ export {
   type CreatePoolOptions,
   type Health,
   type HitSetSpan,
+  type InconsistentOptions,
   IoCtx,
   type IoCtxOptions,
   type ListedObject,

@@ -9,12 +9,12 @@ export function strHashName(type: number): string {
 }
 
 /** Robert Jenkins' hash of 1997 (evahash), over bytes. */
-export function strHashRjenkins(k: Uint8Array): number {
+/** `length`: of what counts in `k`. */
+export function strHashRjenkins(k: Uint8Array, length = k.length): number {
   let a = 0x9e3779b9 | 0;
   let b = a;
   let c = 0;
   let i = 0;
-  const length = k.length;
   for (;;) {
     const left = length - i;
     const whole = left >= 12;
@@ -58,8 +58,32 @@ export function hashString(type: number, bytes: Uint8Array): number {
 
 const SEPARATOR = 0x1f;
 
+/** Where a short name's bytes are laid to be hashed: every request asks for a hash. */
+const name = new Uint8Array(256);
+
+/** Puts the characters at `at` of {@link name} and gives where they end; 0 where they are not ASCII. */
+function putAscii(text: string, at: number): number {
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c >= 0x80) return 0;
+    name[at + i] = c;
+  }
+  return at + text.length;
+}
+
 /** Hash of an object's name (or locator key) in a namespace: `ns` 0x1f `key`, or the key alone in the default one. */
 export function hashObjectKey(type: number, key: string, namespace: string): number {
+  if (type === strHash.RJENKINS && namespace.length + key.length < name.length) {
+    let length = 0;
+    if (namespace !== '') {
+      length = putAscii(namespace, 0);
+      if (length > 0) name[length++] = SEPARATOR;
+    }
+    if (length > 0 || namespace === '') {
+      const end = putAscii(key, length);
+      if (end > 0) return strHashRjenkins(name, end);
+    }
+  }
   const k = encodeText(key);
   if (namespace === '') return hashString(type, k);
   const ns = encodeText(namespace);

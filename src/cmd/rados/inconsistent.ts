@@ -1,7 +1,6 @@
 /** `rados list-inconsistent-*`: what scrubs found of PGs, objects and their clones. */
-import { noSnapContext, Op, OpTarget } from '../../client/index.ts';
-import { decodeFromBytes, encodeToBytes } from '../../encoding/index.ts';
-import { OsdOp, type OsdOpReply, osdFlag, osdOp } from '../../messages/index.ts';
+import type { InconsistentOptions, IoCtx } from '../../client/index.ts';
+import { decodeFromBytes } from '../../encoding/index.ts';
 import {
   CEPH_NOSNAP,
   CEPH_SNAPDIR,
@@ -10,27 +9,20 @@ import {
   type Formatter,
   type InconsistentObject,
   type InconsistentSnapset,
-  inconsistentObject,
-  inconsistentSnapset,
   type ObjectId,
   objectError,
   objectInfo,
   type ShardInfo,
-  scrubLsArg,
-  scrubLsResult,
   shardError,
   snapSet,
   snapsetError,
-  utimeFromMs,
 } from '../../types/index.ts';
 import { dumpObjectInfo, dumpSnapSet } from '../tools/objectstore-tool-dump.ts';
 import { err, isErrno, out } from './report.ts';
-import { ErrnoFailure, type PgName, parsePgName, type Session } from './session.ts';
+import { parsePgName, type Session } from './session.ts';
 
 const ENOENT = 2;
 const EAGAIN = 11;
-/** Asked for at a time. */
-const PAGE = 32;
 /** Attributes of the OSD's own. */
 const INFO_ATTR = '_';
 const SNAPSET_ATTR = 'snapset';
@@ -186,36 +178,9 @@ function dumpInconsistentSnapset(f: Formatter, found: InconsistentSnapset): void
   if ((found.errors & snapsetError.CLONE_MISSING) !== 0) snaps('missing', found.missing);
 }
 
-/** One page of what a scrub found. */
-function scrubLs(
-  { rados }: Session,
-  { pool, seed }: PgName,
-  arg: Parameters<typeof scrubLsArg.encode>[1],
-): Promise<{ interval: number; values: readonly Uint8Array[] }> {
-  const op = new OsdOp(osdOp.SCRUBLS);
-  op.indata = encodeToBytes(scrubLsArg, arg);
-  const flags = osdFlag.READ | osdFlag.IGNORE_OVERLAY | osdFlag.PGOP;
-  const target = new OpTarget('', pool, flags, { nspace: '', snap: CEPH_NOSNAP, pgSeed: seed });
-  return new Promise((resolve, reject) => {
-    const done = (result: number, reply: OsdOpReply | undefined): void => {
-      try {
-        const output = reply?.ops[0]?.output;
-        if (result < 0 || output === undefined) throw new ErrnoFailure(-result, 'scrub results');
-        resolve(decodeFromBytes(scrubLsResult, output));
-      } catch (error) {
-        reject(error);
-      }
-    };
-    rados.objecter.submit(
-      new Op(target, [op], done, { snapc: noSnapContext, mtime: utimeFromMs(rados.objecter.now_ms) }),
-    );
-  });
-}
-
-async function listInconsistent<T extends { readonly object: ObjectId }>(
+async function listInconsistent<T>(
   session: Session,
-  getSnapsets: boolean,
-  decode: (bytes: Uint8Array) => T,
+  list: (io: IoCtx, seed: number, options: InconsistentOptions) => AsyncIterable<T>,
   dump: (f: Formatter, found: T) => void,
 ): Promise<number> {
   const text = session.input.words.args[1] ?? session.usage();
@@ -225,34 +190,24 @@ async function listInconsistent<T extends { readonly object: ObjectId }>(
     return 0;
   }
   const f = session.formatter;
-  let isOpen = false;
-  let interval = 0;
-  let startAfter: Pick<ObjectId, 'name' | 'nspace' | 'snap'> = { name: '', nspace: '', snap: 0 };
+  let interval: number | undefined;
   let result = 0;
+  const onInterval = (epoch: number): void => {
+    interval = epoch;
+    f.openObject('info');
+    f.int('epoch', interval);
+    f.openArray('inconsistents');
+  };
   try {
-    while (true) {
-      const page = await scrubLs(session, pg, { interval, getSnapsets: getSnapsets ? 1 : 0, startAfter, max: PAGE });
-      interval = page.interval;
-      if (!isOpen) {
-        isOpen = true;
-        f.openObject('info');
-        f.int('epoch', interval);
-        f.openArray('inconsistents');
-      }
-      for (const bytes of page.values) {
-        const found = decode(bytes);
-        dumpObject(f, 'inconsistent', () => dump(f, found));
-        startAfter = found.object;
-      }
-      if (page.values.length < PAGE) break;
-    }
+    const io = await session.rados.openPool(pg.pool);
+    for await (const found of list(io, pg.seed, { onInterval })) dumpObject(f, 'inconsistent', () => dump(f, found));
   } catch (error) {
     if (!isErrno(error)) throw error;
-    if (error.errno === EAGAIN) err(`interval#${interval} expired.\n`);
+    if (error.errno === EAGAIN) err(`interval#${interval ?? 0} expired.\n`);
     if (error.errno === ENOENT) err(`No scrub information available for pg ${text}\n`);
     result = -error.errno;
   }
-  if (isOpen) {
+  if (interval !== undefined) {
     f.close();
     f.close();
     out(f.flush());
@@ -263,8 +218,7 @@ async function listInconsistent<T extends { readonly object: ObjectId }>(
 export function listInconsistentObj(session: Session): Promise<number> {
   return listInconsistent(
     session,
-    false,
-    (bytes) => decodeFromBytes(inconsistentObject, bytes),
+    (io, seed, options) => io.listInconsistentObjects(seed, options),
     dumpInconsistentObject,
   );
 }
@@ -272,8 +226,7 @@ export function listInconsistentObj(session: Session): Promise<number> {
 export function listInconsistentSnapset(session: Session): Promise<number> {
   return listInconsistent(
     session,
-    true,
-    (bytes) => decodeFromBytes(inconsistentSnapset, bytes),
+    (io, seed, options) => io.listInconsistentSnapsets(seed, options),
     dumpInconsistentSnapset,
   );
 }

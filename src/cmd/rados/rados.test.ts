@@ -13,7 +13,6 @@ import {
 } from './dump-format.ts';
 import { parseIec, readNumbers, readWords } from './options.ts';
 import { hexdump, printable, UsageExit } from './report.ts';
-import { bytesInObject, stripePieces } from './striped.ts';
 
 test('options anywhere, arguments in order', () => {
   const { flags, values, args } = readWords(['-p', 'x', 'put', '--object-size=4K', 'o', '-N', 'n', '--', '-t']);
@@ -58,24 +57,6 @@ test('an export has sections', () => {
   assert.ok(isFooter(footer!));
   assert.equal(encodeSection(sectionType.POOL_END, undefined).length, 1);
   assert.match(formatGhobject(exportedObject('o', 'ns', '', CEPH_NOSNAP)), /:00000000:ns::o:head#$/);
-});
-
-test('stripes: pieces, and what each object holds', () => {
-  const layout = { stripeUnit: 4, stripeCount: 2, objectSize: 8 };
-  assert.deepEqual(
-    stripePieces(layout, 6, 14).map((p) => [p.object, p.offset, p.length, p.at]),
-    [
-      [1, 2, 2, 0],
-      [0, 4, 4, 2],
-      [1, 4, 4, 6],
-      [2, 0, 4, 10],
-    ],
-  );
-  for (let size = 0; size < 40; size++) {
-    const held = new Map<number, number>();
-    for (const p of stripePieces(layout, 0, size)) held.set(p.object, (held.get(p.object) ?? 0) + p.length);
-    for (let n = 0; n < 6; n++) assert.equal(bytesInObject(layout, size, n), held.get(n) ?? 0, `${size} in ${n}`);
-  }
 });
 
 test('the figures of a bench', () => {

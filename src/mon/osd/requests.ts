@@ -46,8 +46,12 @@ import { flipState } from './context.ts';
 import type { OsdMonitor } from './osd-monitor.ts';
 import { addPool, dropPool, queueRemovedSnap, snapByName, withoutSnap, withSnap } from './pools.ts';
 
-/** Milliseconds between proposals for what many OSDs ask for at the same time (boots, up_thru, pg_temp). */
-const SPACING_MS = 50;
+/**
+ * Milliseconds between proposals for what many OSDs ask for at the same time (boots, up_thru, pg_temp), for each OSD there is and at most. A few OSDs ask for
+ * little, and peering waits for it.
+ */
+const SPACING_PER_OSD_MS = 4;
+const SPACING_MS_MAX = 50;
 
 /** What OSDs and pool tools ask of the OSD map by message: checks who asks, changes the pending map, answers after the commit. */
 export class OsdRequests {
@@ -71,7 +75,7 @@ export class OsdRequests {
   }
 
   #submit(done?: () => void): void {
-    this.#osd.submitPaced(SPACING_MS, done);
+    this.#osd.submitPaced(Math.min(SPACING_MS_MAX, SPACING_PER_OSD_MS * this.#osd.map.maxOsd), done);
   }
 
   #sendMaps(session: Session, from: number): void {
