@@ -23,6 +23,7 @@ const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
 /** Passes of warming, and the seconds of each. */
 const WARM_PASSES = 3;
+const SETTLE_S = 10;
 const warm_s = Number(values.warm);
 const sizes = values.sizes.split(',').map(Number);
 const HZ = 100; // USER_HZ of Linux on every architecture Node runs on.
@@ -119,15 +120,19 @@ try {
       }
     }
   }
-  for (const n of names) {
-    const { rss, pss } = usage(clusters[n]);
-    Object.assign(results[n], { rss, pss });
-    results[n].rss_by_daemon = Object.fromEntries(
-      [...clusters[n].pids()].map(([name, pid]) => [
-        name,
-        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024,
-      ]),
-    );
+  // At once, with what the last operations took; and when the daemons have let go of what nobody uses.
+  for (const when of ['after', 'settled']) {
+    if (when === 'settled') await new Promise((resolve) => setTimeout(resolve, SETTLE_S * 1000));
+    for (const n of names) {
+      const { rss, pss } = usage(clusters[n]);
+      results[n][when] = { rss, pss };
+      results[n][when].rss_by_daemon = Object.fromEntries(
+        [...clusters[n].pids()].map(([name, pid]) => [
+          name,
+          Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024,
+        ]),
+      );
+    }
   }
 } finally {
   for (const n of names) await clusters[n]?.end();
@@ -164,15 +169,20 @@ rows.push({
   better: 'less',
   values: Object.fromEntries(names.map((n) => [n, results[n].up_ms / 1000])),
 });
-for (const [what, how] of [
-  ['rss', 'resident, added up'],
-  ['pss', 'shared pages counted once'],
+for (const [when, time] of [
+  ['after', 'right after the run'],
+  ['settled', `${SETTLE_S} s after the run`],
 ]) {
-  rows.push({
-    name: `memory of all daemons after the run (${how}): MB`,
-    better: 'less',
-    values: Object.fromEntries(names.map((n) => [n, results[n][what] / 1e6])),
-  });
+  for (const [what, how] of [
+    ['rss', 'resident, added up'],
+    ['pss', 'shared pages counted once'],
+  ]) {
+    rows.push({
+      name: `memory of all daemons ${time} (${how}): MB`,
+      better: 'less',
+      values: Object.fromEntries(names.map((n) => [n, results[n][when][what] / 1e6])),
+    });
+  }
 }
 
 const show = (x) => (x === undefined ? '' : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));

@@ -4,7 +4,7 @@
  */
 import { invariant } from '../../base/index.ts';
 import { Reader, Writer } from '../../encoding/index.ts';
-import { type Eversion, hobject } from '../../types/index.ts';
+import { CEPH_NOSNAP, type Eversion, Hobject, hobject } from '../../types/index.ts';
 import { objectKey } from '../model.ts';
 import { type Reqid, readEversion, writeEversion } from '../ops/object-info.ts';
 import {
@@ -34,7 +34,8 @@ const SEC = 52;
 const NSEC = 56;
 const FIXED = 60;
 
-const flag = { OID: 1, SNAPS: 2, RETURNS: 4, EXTRA_REQIDS: 8, REVERTING_TO: 16 } as const;
+/** PLAIN: of the object only the name and the pool are written, as it is a head in no namespace and without a locator key. Without it and OID: no object, a dup. */
+const flag = { OID: 1, SNAPS: 2, RETURNS: 4, EXTRA_REQIDS: 8, REVERTING_TO: 16, PLAIN: 32 } as const;
 
 /** Records lie in chunks of this length (a longer record in one of its own), the first of a log in shorter ones. */
 const CHUNK_BITS = 13;
@@ -126,7 +127,7 @@ export class LogPack {
     const offset = this.#offset(at);
     const flags = bytes[offset + FLAGS]!;
     const r = new Reader(bytes, offset + FIXED);
-    const oid = hobject.decode(r);
+    const oid = (flags & flag.PLAIN) === 0 ? hobject.decode(r) : readPlain(r, view.getUint32(offset + HASH, true));
     const e = new LogEntry(
       bytes[offset + OP]!,
       oid,
@@ -193,8 +194,15 @@ export class LogPack {
   pushEntry(e: LogEntry): void {
     const w = variable;
     w.reset();
-    let flags: number = flag.OID;
-    hobject.encode(w, e.oid);
+    let flags: number;
+    if (isPlain(e.oid)) {
+      flags = flag.PLAIN;
+      w.u32(e.oid.pool);
+      w.string(e.oid.oid);
+    } else {
+      flags = flag.OID;
+      hobject.encode(w, e.oid);
+    }
     if (e.snaps.length > 0) {
       flags |= flag.SNAPS;
       w.blob(e.snaps);
@@ -374,7 +382,7 @@ export class LogPack {
 
   #index(at: number, q: Reqid): void {
     if (q.type === 0 && q.tid === 0) return;
-    if ((this.#slotsUsed + 1) * 2 > this.#slots.length) {
+    if ((this.#slotsUsed + 1) * 4 > this.#slots.length * 3) {
       // With the new one, which is in the arrays.
       this.#reindex();
       return;
@@ -399,8 +407,8 @@ export class LogPack {
     }
     const count = this.length + extras.length;
     let size = CAPACITY_MIN;
-    // Half as many again fit before the next time.
-    while (size < 3 * (count + 1)) size *= 2;
+    // Three quarters are used at most, and half as many again fit before the next time.
+    while (size < 2 * (count + 1)) size *= 2;
     if (this.#slots.length === size) this.#slots.fill(0);
     else this.#slots = new Uint32Array(size);
     this.#slotsUsed = 0;
@@ -410,6 +418,16 @@ export class LogPack {
     }
     for (const [at, x] of extras) this.#insert(at, x.reqid);
   }
+}
+
+function isPlain(h: Hobject): boolean {
+  const isNamedAlone = h.key === '' && h.nspace === '' && h.snap === CEPH_NOSNAP && !h.max;
+  return isNamedAlone && h.pool >= 0 && h.pool < 2 ** 32;
+}
+
+function readPlain(r: Reader, hash: number): Hobject {
+  const pool = r.u32();
+  return new Hobject(r.string(), '', CEPH_NOSNAP, hash, pool, '');
 }
 
 function reqidAt(view: DataView, offset: number): Reqid {
