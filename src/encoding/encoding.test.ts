@@ -140,3 +140,15 @@ test('a copy of what is read is one, of a Buffer too', () => {
   bytes.fill(0);
   assert.deepEqual(copy, Uint8Array.of(7, 8));
 });
+
+test('a struct that is passed over may be of any version, and may not be longer than what is there', () => {
+  const w = new Writer();
+  const token = w.structStart(200, 200);
+  w.raw(new Uint8Array(9));
+  w.structEnd(token);
+  w.u8(77);
+  const r = new Reader(w.bytes());
+  r.skipStruct();
+  assert.equal(r.u8(), 77);
+  assert.throws(() => new Reader(w.bytes().subarray(0, 12)).skipStruct(), DecodeError);
+});

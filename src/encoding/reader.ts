@@ -176,6 +176,12 @@ export class Reader {
     return frame;
   }
 
+  /** Passes over a versioned struct that nothing is wanted of, whatever its version. */
+  skipStruct(): void {
+    this.skip(2);
+    this.skip(this.u32());
+  }
+
   structEnd(frame: StructFrame): void {
     this.offset = frame.end;
     this.end = frame.outerEnd;

@@ -1,8 +1,8 @@
 /** A few OSDs' worth of one PG in one process, for tests: real PGs on memory stores, messages in a queue, time by hand. */
-import { type Clock, SeededEntropy, silentLogger, type TimerHandle } from '../base/index.ts';
+import { type Clock, crc32c, invariant, SeededEntropy, silentLogger, type TimerHandle } from '../base/index.ts';
 import { Writer } from '../encoding/index.ts';
 import { messageTypeNumber } from '../messages/index.ts';
-import type { Connection, ReceivedMessage, WireMessage } from '../msgr/index.ts';
+import type { Connection, PartSums, ReceivedMessage, WireMessage } from '../msgr/index.ts';
 import { MemoryStore } from '../store/index.ts';
 import {
   EntityAddr,
@@ -412,6 +412,7 @@ export class TestCluster {
   }
 
   send(from: number, to: number, message: WireMessage): void {
+    if (message.sums !== undefined) checkSums(message, message.sums);
     this.#queue.push({ from, to, message });
   }
 
@@ -429,34 +430,24 @@ export class TestCluster {
 
   /** Lets everything happen until nothing more does. */
   settle(): void {
-    for (let i = 0; i < 10_000; i++) {
-      const next = this.#queue.shift();
-      if (next !== undefined) {
-        const { from, to, message } = next;
-        const target = this.osds[to]!;
-        if (!target.up || !this.osds[from]!.up || this.lose?.(from, to, message) === true) continue;
-        target.deliver(this.#received(from, message));
-        continue;
-      }
-      if (this.clock.turn()) continue;
-      if (this.#wantMap) {
-        this.#wantMap = false;
-        this.nextMap();
-        continue;
-      }
-      return;
-    }
+    for (let i = 0; i < 10_000; i++) if (!this.step()) return;
     throw new Error('the cluster does not come to rest');
   }
 
-  /** Takes messages and commits one at a time: for stopping in the middle. */
+  /** Takes messages, commits and wanted maps one at a time: for stopping in the middle. False where there is nothing to take. */
   step(): boolean {
     const next = this.#queue.shift();
-    if (next === undefined) return this.clock.turn();
-    const { from, to, message } = next;
-    if (this.osds[to]!.up && this.osds[from]!.up && this.lose?.(from, to, message) !== true) {
-      this.osds[to]!.deliver(this.#received(from, message));
+    if (next !== undefined) {
+      const { from, to, message } = next;
+      if (this.osds[to]!.up && this.osds[from]!.up && this.lose?.(from, to, message) !== true) {
+        this.osds[to]!.deliver(this.#received(from, message));
+      }
+      return true;
     }
+    if (this.clock.turn()) return true;
+    if (!this.#wantMap) return false;
+    this.#wantMap = false;
+    this.nextMap();
     return true;
   }
 
@@ -589,4 +580,14 @@ export function encodeOp(tid: number, epoch: number, ops: readonly TestOp[], opt
     data: data.length > 1 ? [Buffer.concat(data)] : data,
     dataOffset: 0,
   };
+}
+
+/** What the messenger would put on the wire for this message is what its parts sum up to. */
+function checkSums(message: WireMessage, sums: PartSums): void {
+  const parts: Record<'front' | 'data', readonly Uint8Array[]> = { front: [message.front], data: message.data };
+  for (const part of ['front', 'data'] as const) {
+    const sum = parts[part].reduce((crc, bytes) => crc32c(crc, bytes), 0xffffffff);
+    if (sums[part] < 0) sums[part] = sum;
+    invariant(sums[part] === sum, `a message with another's sum of its ${part}`, { type: message.type });
+  }
 }

@@ -24,7 +24,9 @@ test('an omap of many pages lists what is stored, what is being stored and what 
     const any = (): string => {
       const n = String(entropyBelow(entropy, 3000)).padStart(5, '0');
       // Some are longer than the database takes, with heads that others share.
-      return entropyBelow(entropy, 5) === 0 ? `${n.slice(0, 3)}${'x'.repeat(80)}${n}` : n;
+      if (entropyBelow(entropy, 5) === 0) return `${n.slice(0, 3)}${'x'.repeat(80)}${n}`;
+      // And some are heads of those, of any length: one is just as long as what is cut off.
+      return entropyBelow(entropy, 5) === 0 ? `${n.slice(0, 3)}${'x'.repeat(entropyBelow(entropy, 80))}` : n;
     };
     const change = (count: number): void => {
       for (let i = 0; i < count; i++) {

@@ -194,6 +194,21 @@ test('where the file system has little left, space goes back soon', async () => 
   await f.clock.settle(f.store.umount());
 });
 
+test('a file system that cannot say how much it has left is no reason to stop', async () => {
+  const f = await fixture();
+  f.disk.statfs = () => {
+    throw new Error('statfs failed: No such file or directory');
+  };
+  write(f.store, 0);
+  f.clock.run();
+  f.store.queueTransactions(C, [new Transaction().remove(C, object(0))]);
+  f.clock.run(5000);
+  assert.ok(f.store.punching.punched > 0);
+  write(f.store, 1);
+  f.clock.run();
+  assertHolds(f.store, 1);
+});
+
 test('a device is told only where that was asked for', async () => {
   for (const discardDevices of [false, true]) {
     const f = await fixture(0.2, { discardDevices }, true);

@@ -154,15 +154,10 @@ interface ReplicaCommit {
   readonly interval: number;
 }
 
-function skipStruct(r: Reader): void {
-  r.skip(2);
-  r.skip(r.u32());
-}
-
 /** The bytes of a versioned struct. */
 function takeStruct(r: Reader): Uint8Array {
   const at = r.offset;
-  skipStruct(r);
+  r.skipStruct();
   return r.buffer.subarray(at, r.offset);
 }
 
@@ -301,8 +296,8 @@ export class ReplicatedBackend {
     r.u32();
     if (message.version >= 2) r.skip(28);
     // reqid and pgid: the tid tells which change it is.
-    skipStruct(r);
-    skipStruct(r);
+    r.skipStruct();
+    r.skipStruct();
     r.u8();
     r.s32();
     const version = r.u64num();
@@ -348,21 +343,21 @@ export class ReplicatedBackend {
     // Epochs and trace; the request; PG, object.
     r.skip(8 + 24);
     const reqid = takeStruct(r);
-    skipStruct(r);
-    skipStruct(r);
+    r.skipStruct();
+    r.skipStruct();
     r.u8();
     readEversion(r);
     const log = r.blob();
     const stats = takeStruct(r);
     const trimTo = readEversion(r);
     // Temporary objects to make and to forget.
-    skipStruct(r);
-    skipStruct(r);
+    r.skipStruct();
+    r.skipStruct();
     r.skip(2);
     const senderLength = r.u32();
     const from = r.s32();
     r.skip(senderLength - 4);
-    if (r.bool()) skipStruct(r);
+    if (r.bool()) r.skipStruct();
     const minLastCompleteOndisk = readEversion(r);
     const lr = new Reader(log);
     const n = lr.count(6);

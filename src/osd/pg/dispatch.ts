@@ -111,17 +111,12 @@ function readSpg(r: Reader): PgId {
   return { pool, seed };
 }
 
-function skipStruct(r: Reader): void {
-  r.skip(2);
-  r.skip(r.u32());
-}
-
 function repOp(dir: PgDirectory, message: ReceivedMessage): void {
   const r = new Reader(message.front);
   const epoch = r.u32();
   const minEpoch = r.u32();
   r.skip(24);
-  skipStruct(r);
+  r.skipStruct();
   const pgid = readSpg(r);
   if (minEpoch > dir.mapEpoch) {
     dir.waitForMap(minEpoch, message);
@@ -136,7 +131,7 @@ function repOpReply(dir: PgDirectory, message: ReceivedMessage): void {
   const r = new Reader(message.front);
   const epoch = r.u32();
   if (message.version >= 2) r.skip(28);
-  skipStruct(r);
+  r.skipStruct();
   const pg = dir.find(readSpg(r));
   if (pg !== undefined && !pg.deleted && epoch >= pg.info.history.sameIntervalSince) pg.backend.handleReply(message);
   message.release();

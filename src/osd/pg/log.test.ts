@@ -119,6 +119,20 @@ test('divergent entries go and what they changed is wanted as it was, or in the 
   assert.deepEqual(mine.takeChanges()?.rewriteFrom, at(3), 'its keys are written anew from where the logs part');
 });
 
+test('a request that failed is not what stays of an object', () => {
+  const mine = new PgLog();
+  mine.append(modify('both', at(1)));
+  mine.append(modify('both', at(2), at(1)));
+  const theirs = emptySlice();
+  const failed = errorEntry(object('both'), 'both', at(3, 4), request(7), -17, undefined);
+  theirs.entries = [modify('both', at(2, 4), at(1)), failed];
+  theirs.tail = at(1);
+  theirs.head = at(3, 4);
+  const state = stateOf(mine);
+  mine.merge(theirs, state);
+  assert.deepEqual(state.missing.get('both')?.need, at(2, 4));
+});
+
 test('an older tail is taken over, in front', () => {
   const mine = new PgLog();
   for (let v = 1; v <= 6; v++) mine.append(modify('a', at(v), at(v - 1)));

@@ -162,6 +162,30 @@ test('a copy whose log ended too long ago is filled up', async () => {
   assert.equal(contents(c, 2), contents(c, 0));
 });
 
+test('writes go on while a copy is filled up, to what it has and to what it has not', async () => {
+  const c = new TestCluster({ logEntries: 10 });
+  await c.start();
+  c.kill(2);
+  c.nextMap();
+  c.settle();
+  for (let i = 0; i < 60; i++) put(c, `o${i}`, `content ${i}`);
+  c.restart(2);
+  c.nextMap();
+  const tids: number[] = [];
+  for (let n = 0; c.step(); n++) {
+    if (n % 5 !== 0 || tids.length === 120) continue;
+    const data = text(`later ${n}`);
+    tids.push(
+      c.request([{ code: opCode.WRITEFULL, union: extent(0, data.length), data }], { name: `o${(n * 7) % 60}` }),
+    );
+  }
+  c.settle();
+  assert.equal(tids.length, 120);
+  for (const tid of tids) assert.equal(c.replies.get(tid)?.result, 0);
+  assert.equal(state(c), 'active+clean');
+  assert.equal(contents(c, 2), contents(c, 0));
+});
+
 test('large objects come in pieces', async () => {
   const c = new TestCluster({ chunk: 1000 });
   await c.start();

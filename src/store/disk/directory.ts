@@ -45,10 +45,15 @@ export class StoreDirectory {
     return Number(version);
   }
 
-  /** Whether others would be glad of the space that a block file takes and does not need. */
+  /** Whether others would be glad of the space that a block file takes and does not need. False where the file system cannot say. */
   isShort(): boolean {
-    const { total, free } = this.#disk.statfs(this.file('block'));
-    return free < total * SHORT;
+    try {
+      const { total, free } = this.#disk.statfs(this.file('block'));
+      return free < total * SHORT;
+    } catch {
+      // The file's name is gone, or the disk is: what is written and read says that.
+      return false;
+    }
   }
 
   file(name: string): string {

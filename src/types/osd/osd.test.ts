@@ -82,6 +82,9 @@ test('snapids: the marks at the top of 64 bits keep their order and their bytes'
 test('versions: print, key, and the largest', () => {
   assert.equal(formatEversion({ epoch: 12, version: 345 }), "12'345");
   assert.equal(eversionKey({ epoch: 12, version: 345 }), '0000000012.00000000000000000345');
+  assert.equal(eversionKey({ epoch: 13, version: 345 }), '0000000013.00000000000000000345');
+  assert.equal(eversionKey({ epoch: 13, version: 1345 }), '0000000013.00000000000000001345');
+  assert.equal(eversionKey({ epoch: 12, version: 999 }), '0000000012.00000000000000000999');
   assert.equal(hex(encodeToBytes(eversion, eversionMax)), 'ffffffffffffffffffffffff');
   assert.deepEqual(roundTrip(eversion, eversionMax), eversionMax);
 });
